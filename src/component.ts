@@ -1,0 +1,98 @@
+/**
+ * The seven component kinds, and as data what differs between them. Nothing outside `engine/` asks for a
+ * kind by name: a room that must behave differently reads a field of this table.
+ */
+
+export interface ComponentFacts {
+  readonly title: string;
+  /** What its continuous change log is called, or undefined where there is none. */
+  readonly log?: "WAL" | "oplog";
+  /** Any instant inside the log's window can be restored. */
+  readonly pointInTime: boolean;
+  readonly incremental: boolean;
+  /** How a policy is triggered: by cron, all the time, or by a change at the source. */
+  readonly triggers: readonly ("cron" | "continuous" | "change")[];
+  /** Values of `spec.capture.method` this component knows, the first is the usual one. */
+  readonly methods: readonly string[];
+  /** Methods whose bytes a tool carries to the store by itself (Velero, bucket replication). */
+  readonly carriedByTool: readonly string[];
+  /** Order of a full-stack restore: lower comes first. */
+  readonly restoreOrder: number;
+}
+
+export const components = {
+  secrets: {
+    title: "Secrets",
+    pointInTime: false,
+    incremental: false,
+    triggers: ["change", "cron"],
+    methods: ["vault-export", "raft-snapshot", "kubernetes-secrets"],
+    carriedByTool: [],
+    restoreOrder: 1,
+  },
+  postgresql: {
+    title: "PostgreSQL",
+    log: "WAL",
+    pointInTime: true,
+    incremental: true,
+    triggers: ["cron"],
+    methods: ["base-backup"],
+    carriedByTool: [],
+    restoreOrder: 2,
+  },
+  mongodb: {
+    title: "MongoDB",
+    log: "oplog",
+    pointInTime: true,
+    incremental: false,
+    triggers: ["cron"],
+    methods: ["mongodump"],
+    carriedByTool: [],
+    restoreOrder: 3,
+  },
+  redis: {
+    title: "Redis",
+    pointInTime: false,
+    incremental: false,
+    triggers: ["cron"],
+    methods: ["rdb", "rdb-aof"],
+    carriedByTool: [],
+    restoreOrder: 4,
+  },
+  clickhouse: {
+    title: "ClickHouse",
+    pointInTime: false,
+    incremental: true,
+    triggers: ["cron"],
+    methods: ["clickhouse-backup", "native"],
+    carriedByTool: ["clickhouse-backup", "native"],
+    restoreOrder: 5,
+  },
+  s3: {
+    title: "MinIO / S3",
+    pointInTime: false,
+    incremental: false,
+    triggers: ["continuous"],
+    methods: ["replication"],
+    carriedByTool: ["replication"],
+    restoreOrder: 6,
+  },
+  kubernetes: {
+    title: "Kubernetes",
+    pointInTime: false,
+    incremental: false,
+    triggers: ["cron"],
+    methods: ["velero"],
+    carriedByTool: ["velero"],
+    restoreOrder: 7,
+  },
+} as const satisfies Record<string, ComponentFacts>;
+
+export type ComponentKind = keyof typeof components;
+
+export const componentKinds = Object.keys(components) as readonly ComponentKind[];
+
+/** The table's row, seen through the general type so that callers cannot depend on one kind's literals. */
+export function componentFacts(kind: ComponentKind): ComponentFacts {
+  return components[kind];
+}

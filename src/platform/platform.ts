@@ -1,0 +1,27 @@
+/**
+ * Where jobs run. The platform observes and carries out one action at a time; it never decides. The local
+ * one keeps jobs in the state folder and starts child processes; the Kubernetes one will keep CronJobs.
+ * `test/conformance/platform.ts` holds every platform to this.
+ */
+import type { Instant } from "../catalogue/instant.ts";
+import type { ActualJob, Job, Run } from "../state/job.ts";
+
+export interface Platform {
+  readonly name: string;
+  /** Jobs with their newest runs, read from where they live and not from memory. */
+  observe(): Promise<{ readonly revision: string; readonly jobs: readonly ActualJob[] }>;
+  /** Creates the job or makes it equal to `job`. Doing it twice changes nothing. */
+  putJob(job: Job, revision: string): Promise<void>;
+  /** Removes the job; a run under way ends by itself. A missing key is fine. */
+  removeJob(key: string): Promise<void>;
+  /** Starts one run now for the nominal instant; does nothing when that slot has run or is running. */
+  startRun(key: string, slotAt: Instant): Promise<"started" | "already" | "busy">;
+  /** Marks the revision as wholly applied. */
+  setRevision(revision: string): Promise<void>;
+  /** Resolves when a run ends, or rejects with the signal's reason. */
+  nextRunEnd(signal: AbortSignal): Promise<Run>;
+  /** Begins to fire schedules and to keep residents alive. */
+  start(): Promise<void>;
+  /** Fires nothing more, asks runs to stop, waits at most `graceMs`, then ends them. */
+  stop(graceMs: number): Promise<void>;
+}

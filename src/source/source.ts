@@ -1,0 +1,33 @@
+/** Where policies come from and where reports go: one branch of one git remote. */
+import type { PolicyFile } from "../policy/model.ts";
+
+export interface Revision {
+  /** Full commit id. */
+  readonly commit: string;
+  readonly committedAt: string;
+  readonly subject: string;
+  readonly author: string;
+  readonly files: readonly PolicyFile[];
+}
+
+/** What happened to the branch since the commit that was known. */
+export type Movement = "first" | "unchanged" | "forward" | "rewritten";
+
+export interface PolicySource {
+  /**
+   * One ref read. `unchanged` costs nothing more; otherwise the commit is fetched, read and returned.
+   * @throws source-unreachable (transient), policy-invalid when branch or folder are not there
+   */
+  poll(
+    knownCommit: string | undefined,
+  ): Promise<{ readonly movement: Movement; readonly revision?: Revision }>;
+  /** The files of any revision: a commit, tag or branch name. @throws usage when there is none */
+  read(revision: string): Promise<Revision>;
+  /**
+   * Commits `files` (path to content) on the reports branch and pushes, merging by trying again on top of
+   * whatever the remote has by then. Resolves with the new commit, or the present one when nothing differs.
+   */
+  publish(files: ReadonlyMap<string, string>, message: string): Promise<string>;
+  /** The newest commit on the reports branch that touched `path`: when reports really came. */
+  lastPublished(path: string): Promise<{ readonly commit: string; readonly at: string } | undefined>;
+}
