@@ -70,6 +70,8 @@ export interface Repository {
   addHold(hold: Hold): Promise<void>;
   removeHold(id: PointId): Promise<void>;
   addTombstone(tombstone: Tombstone): Promise<void>;
+  /** A missing one is fine. */
+  removeTombstone(id: PointId): Promise<void>;
   /**
    * Deletes a tombstoned point: manifest first, so that a cut run leaves no listed point without bytes,
    * then its objects, verdicts and tombstone; lists again at the end.

@@ -1,0 +1,104 @@
+/** The emergency command, the same for every component: from a target to data in a folder, ready to start. */
+import type { Catalogue, RecoveryPoint } from "../catalogue/catalogue.ts";
+import type { Instant } from "../catalogue/instant.ts";
+import type { Check, PointId } from "../catalogue/manifest.ts";
+import type { RecoveryTarget, RunningServer } from "../engine/engine.ts";
+import { HoldfastError } from "../errors.ts";
+import type { Policy } from "../policy/model.ts";
+import { planRestore } from "../recovery/chain.ts";
+import type { Repository } from "../repository/repository.ts";
+import { restoreRequest } from "./drill.ts";
+import { logReachMs } from "./random-instant.ts";
+import type { World } from "./world.ts";
+
+export interface RestoreOptions {
+  readonly target: RecoveryTarget;
+  /** Restore from this point and no other. */
+  readonly point?: PointId;
+  readonly directory: string;
+  /** Start a throwaway server on it, ask the assertions, and leave it to the caller to stop. */
+  readonly start: boolean;
+}
+
+export interface RestoreOutcome {
+  readonly ok: boolean;
+  readonly point: PointId;
+  readonly directory: string;
+  readonly startCommand: string;
+  readonly restoredBytes: number;
+  readonly durationMs: number;
+  readonly checks: readonly Check[];
+  /** What the started server holds last; only with `start`. */
+  readonly lastCanaryAt?: Instant;
+  readonly server?: RunningServer;
+}
+
+/**
+ * After it `directory` holds the data as of the target, ready to start.
+ * @throws target-unreachable or wal-gap, naming what is missing and the nearest instants that can be
+ *   reached; target-not-empty; point-unknown; data-damaged
+ */
+export async function restore(world: World, policy: Policy, options: RestoreOptions): Promise<RestoreOutcome> {
+  const engine = world.engine(policy);
+  const repository = await world.repository(policy);
+  const startedAtMs = world.clock.nowMs();
+  world.step("reading the catalogue from the store");
+  const catalogue = await repository.catalogue();
+  const point = await choosePoint(world, policy, repository, catalogue, options);
+  world.step(`restoring ${point.manifest.id} into ${options.directory}`);
+  return await world.withContext(policy, {}, async (context) => {
+    const request = restoreRequest(policy, repository, catalogue, point, options.target, options.directory);
+    const restored = await engine.restore(context, request);
+    const checks: Check[] = [...restored.checks];
+    const outcome = {
+      point: point.manifest.id,
+      directory: restored.directory,
+      startCommand: restored.startCommand,
+      restoredBytes: restored.restoredBytes,
+    };
+    if (!options.start) {
+      const ok = checks.every((c) => c.ok);
+      return { ...outcome, ok, checks, durationMs: world.clock.nowMs() - startedAtMs };
+    }
+    world.step("starting a throwaway server and replaying the log");
+    const server = await engine.start(context, restored, request);
+    for (const assertion of policy.assertions) {
+      const answer = await server.ask(assertion.sql, assertion.database).catch((error: unknown) => error);
+      checks.push({ name: `assertion in ${assertion.database}`, ok: answer === true, detail: `${assertion.sql} is ${String(answer)}` });
+    }
+    const lastCanaryAt = policy.canaryEveryMs > 0 ? await server.lastCanaryAt() : undefined;
+    const ok = checks.every((c) => c.ok);
+    const durationMs = world.clock.nowMs() - startedAtMs;
+    return { ...outcome, ok, checks, durationMs, server, ...(lastCanaryAt === undefined ? {} : { lastCanaryAt }) };
+  });
+}
+
+async function choosePoint(
+  world: World,
+  policy: Policy,
+  repository: Repository,
+  catalogue: Catalogue,
+  options: RestoreOptions,
+): Promise<RecoveryPoint> {
+  if (options.point !== undefined) {
+    const named = catalogue.points.find((p) => p.manifest.id === options.point);
+    if (named !== undefined) return named;
+    const broken = catalogue.unreadable.find((u) => u.id === options.point);
+    if (broken !== undefined) {
+      throw new HoldfastError("manifest-invalid", `the manifest of point ${broken.id} cannot be used: ${broken.reason}`, {
+        hint: `holdfast list ${policy.name} shows the others`,
+      });
+    }
+    throw new HoldfastError("point-unknown", `policy '${policy.name}' has no point ${options.point}`, {
+      hint: `holdfast list ${policy.name} shows them`,
+    });
+  }
+  if (catalogue.points.length === 0) {
+    throw new HoldfastError("point-unknown", `policy '${policy.name}' has no recovery point in its store`, {
+      hint: "is the store the right one? holdfast doctor looks",
+    });
+  }
+  const reachMs = options.target.kind === "time" ? await logReachMs(world, policy, repository, catalogue) : undefined;
+  const input = { catalogue, target: options.target };
+  return planRestore(reachMs === undefined ? input : { ...input, logReachMs: reachMs }).point;
+}
