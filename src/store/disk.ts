@@ -1,0 +1,121 @@
+/** The few file-system steps a folder store is made of, each with its errors turned into the store's codes. */
+import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, mkdir, open, rename, rmdir, stat, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { HoldfastError } from "../errors.ts";
+
+/** The `code` of a system error, or an empty text. */
+export function systemCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+/** `error` as the store reports it: full, denied, or failed with the system's own message as cause. */
+export function diskError(error: unknown, doing: string): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  const code = systemCode(error);
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG")
+    return new HoldfastError("store-full", `${doing}: no space left (${code})`, { cause: error });
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS")
+    return new HoldfastError("store-denied", `${doing}: not permitted (${code})`, {
+      hint: "check the folder's owner and mode",
+      cause: error,
+    });
+  if (code === "EISDIR" || code === "ENOTDIR" || code === "ENOTEMPTY" || code === "EEXIST")
+    return new HoldfastError("store-failed", `${doing}: one key is the folder of another (${code})`, {
+      hint: "a folder store cannot hold both 'a' and 'a/b'",
+      cause: error,
+    });
+  return new HoldfastError("store-failed", `${doing}: ${code || String(error)}`, { cause: error });
+}
+
+/** A new name in `folder` is on the disk and not only in memory. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } catch (error) {
+    // Some network file systems refuse to sync a folder; their own close-to-open rules hold then.
+    if (systemCode(error) !== "EINVAL") throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** `folder` and all its parents below `root` exist and are synced. */
+export async function makeFolders(root: string, folder: string, attempts = 20): Promise<void> {
+  if (folder === root || folder === dirname(folder)) return;
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === "EEXIST") {
+      if ((await stat(folder)).isDirectory()) return;
+      throw error;
+    }
+    if (code !== "ENOENT" || dirname(folder) === root || attempts === 0) throw error;
+    await makeFolders(root, dirname(folder), attempts - 1);
+    // Again from the start: a concurrent removal may have taken the still empty parent away.
+    return makeFolders(root, folder, attempts - 1);
+  }
+  await syncFolder(dirname(folder));
+}
+
+/** Empty folders from `folder` up to, and without, `root` are gone. */
+export async function removeEmptyFolders(root: string, folder: string): Promise<void> {
+  for (let current = folder; current !== root && current.startsWith(`${root}/`); current = dirname(current)) {
+    try {
+      await rmdir(current);
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") return;
+    }
+  }
+}
+
+/** All of `bytes` is in the file; a short write (a disk that fills) is continued until it succeeds or throws. */
+export async function writeWhole(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < bytes.byteLength) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done);
+    done += bytesWritten;
+  }
+}
+
+const staleLockMs = 30_000;
+
+/** A lock outlives a killed process by half a minute; what it guards takes milliseconds. */
+async function breakStaleLock(path: string): Promise<void> {
+  try {
+    const { mtimeMs } = await stat(path);
+    if (Date.now() - mtimeMs < staleLockMs) return;
+    // Renamed first, so that of two that find it stale only one takes it away.
+    const aside = `${path}.${randomUUID()}`;
+    await rename(path, aside);
+    await unlink(aside);
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+  }
+}
+
+/** Runs `act` while no other process on this file system runs one under the same `name`. */
+export async function withLockFile<T>(folder: string, name: string, act: () => Promise<T>): Promise<T> {
+  const path = join(folder, name);
+  for (;;) {
+    try {
+      await (await open(path, "wx")).close();
+      break;
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") await mkdir(folder, { recursive: true });
+      else if (systemCode(error) === "EEXIST") {
+        await breakStaleLock(path);
+        await sleep(2 + Math.random() * 8);
+      } else throw error;
+    }
+  }
+  try {
+    return await act();
+  } finally {
+    await unlink(path).catch(() => {});
+  }
+}
