@@ -11,10 +11,10 @@ export interface ObjectiveRow {
 
 const width = 800;
 const columns = [
-  { x: 190, label: "data lost (RPO)" },
-  { x: 500, label: "time to restore (RTO)" },
+  { x: 170, label: "data lost (RPO)" },
+  { x: 482, label: "time to restore (RTO)" },
 ] as const;
-const barWidth = 150;
+const barWidth = 136;
 const rowHeight = 34;
 const mostRows = 40;
 
@@ -36,7 +36,7 @@ export function objectivesSvg(rows: readonly ObjectiveRow[]): string {
   const body = columns.map((c) => text(c.x, 54, c.label, { className: "dim small" }));
   shown.forEach((row, index) => {
     const y = 66 + index * rowHeight;
-    body.push(text(20, y + 15, row.policy, { className: "strong", limit: 22 }));
+    body.push(text(20, y + 15, row.policy, { className: "strong", limit: 19 }));
     body.push(...bullet(columns[0].x, y, row.rpoSeconds, row.target.rpoSeconds));
     body.push(...bullet(columns[1].x, y, row.rtoSeconds, row.target.rtoSeconds));
   });

@@ -20,7 +20,7 @@ const height = 178;
 const left = 24;
 const right = 776;
 
-/** The picture as an SVG document. Marks that would fall on each other are drawn once, proved ones on top. */
+/** The picture as an SVG document. Marks that would fall on each other are drawn once. */
 export function reachSvg(picture: ReachPicture): string {
   const points = picture.points
     .map((p) => ({ ms: Date.parse(p.at), proved: p.proved }))
@@ -113,23 +113,25 @@ function bands(
   return [...soft, ...drawn];
 }
 
-/** At most one mark of each kind per six pixels, so that thousands of points stay readable and the file small. */
+/**
+ * Proved points above, the others below, so that neither hides the other. At most one mark per lane and nine
+ * pixels: thousands of points stay readable and the file small.
+ */
 function marks(points: readonly Mark[], x: (ms: number) => number): readonly string[] {
-  const cells = new Map<number, { at: number; proved: boolean }>();
+  const lanes = { proved: new Map<number, number>(), other: new Map<number, number>() };
   for (const point of points) {
     const at = x(point.ms);
-    const cell = Math.round(at / 6);
-    const known = cells.get(cell);
-    if (known === undefined || (point.proved && !known.proved)) cells.set(cell, { at, proved: point.proved });
+    (point.proved ? lanes.proved : lanes.other).set(Math.round(at / 9), at);
   }
-  const drawn = [...cells.values()].map(({ at, proved }) => {
-    const stem = line([at, 75, at, 96], proved ? "goodline" : "axis");
-    const dot = proved
-      ? `<circle class="good" cx="${num(at)}" cy="69" r="5.5"/>`
-      : `<circle class="hollow" cx="${num(at)}" cy="69" r="4" stroke-width="1.5"/>`;
-    return { proved, drawn: `${stem}${dot}` };
-  });
-  return [...drawn.filter((d) => !d.proved), ...drawn.filter((d) => d.proved)].map((d) => d.drawn);
+  return [
+    ...[...lanes.other.values()].map(
+      (at) =>
+        `${line([at, 87, at, 96], "axis")}<circle class="hollow" cx="${num(at)}" cy="83" r="3.5" stroke-width="1.5"/>`,
+    ),
+    ...[...lanes.proved.values()].map(
+      (at) => `${line([at, 64, at, 96], "goodline")}<circle class="good" cx="${num(at)}" cy="59" r="5"/>`,
+    ),
+  ];
 }
 
 function legend(points: number, proved: number, pointInTime: boolean, gaps: boolean): readonly string[] {
