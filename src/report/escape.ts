@@ -32,15 +32,19 @@ export function oneLine(text: string, limit = 400): string {
  * @see https://github.github.com/gfm/#backslash-escapes
  */
 export function escapeMarkdown(text: string, limit = 400): string {
-  return oneLine(text, limit)
-    .replaceAll("&", "&amp;")
-    .replace(/[\\`*_{}[\]()#+!|~$]/g, (sign) => `\\${sign}`)
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll("@", "&#64;")
-    .replaceAll("://", "&#58;//")
-    .replace(/^(\d+)([.)])/, "$1\\$2")
-    .replace(/^[-=]/, "\\$&");
+  return (
+    oneLine(text, limit)
+      .replaceAll("&", "&amp;")
+      .replace(/[\\`*_{}[\]()#+!|~$]/g, (sign) => `\\${sign}`)
+      .replaceAll("<", "&lt;")
+      .replaceAll(">", "&gt;")
+      // GitHub looks for mentions and issue numbers after rendering; only an empty comment keeps them apart.
+      .replace(/(^|[^\p{L}\p{N}])@(?=[\p{L}\p{N}])/gu, "$1@<!-- -->")
+      .replace(/\\#(?=\d)/g, "\\#<!-- -->")
+      .replaceAll("://", "&#58;//")
+      .replace(/^(\d+)([.)])/, "$1\\$2")
+      .replace(/^[-=]/, "\\$&")
+  );
 }
 
 /** A code span that holds `text` whatever back-ticks are in it, also inside a table cell. */

@@ -1,6 +1,6 @@
 /** The values behind `--format json`. Their shapes are a promise; `schema/output/` says the same for programs. */
 import type { Catalogue, RecoveryPoint } from "../catalogue/catalogue.ts";
-import type { Check } from "../catalogue/manifest.ts";
+import type { Check, Verdict } from "../catalogue/manifest.ts";
 import type { PolicyHealth, ProofState } from "../state/health.ts";
 import type { Plan } from "../state/plan.ts";
 
@@ -79,6 +79,13 @@ export function checksJson(
   facts: Readonly<Record<string, unknown>> = {},
 ): Readonly<Record<string, unknown>> & { readonly ok: boolean; readonly checks: readonly Check[] } {
   return { ...facts, ok, checks: checks.map(({ name, ok, detail }) => ({ name, ok, detail })) };
+}
+
+/** For `verify`: good only when the level that was asked for is reached. */
+export function verdictJson(verdict: Verdict): ReturnType<typeof checksJson> {
+  const { policy, point, level, asked, at, durationMs, measured } = verdict;
+  const facts = { policy, point, level, asked, at, durationMs, measured };
+  return checksJson(verdict.ok && level >= asked, verdict.checks, facts);
 }
 
 export interface DemoComponent {
