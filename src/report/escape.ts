@@ -53,7 +53,8 @@ export function codeSpan(text: string, limit = 200): string {
   if (flat === "") return "";
   // A pipe ends a table cell even inside a code span, unless a backslash stands before it; outside a table
   // the backslash would be seen, so HTML is the one form that is right in both places.
-  if (/[|`\\]/.test(flat)) return `<code>${escapeXml(flat).replace(/[|`\\*_[\]~$@]/g, charReference)}</code>`;
+  if (/[|`\\<]/.test(flat))
+    return `<code>${escapeXml(flat).replace(/[|`\\*_[\]~$@]/g, charReference)}</code>`;
   return `\`${flat}\``;
 }
 

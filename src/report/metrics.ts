@@ -120,7 +120,7 @@ export async function renderMetrics(input: MetricsInput): Promise<string> {
   for (const [name, [help, labelNames]] of Object.entries(metricFacts)) {
     const gauge = new Gauge<string>({ name, help, labelNames: [...labelNames], registers: [registry] });
     // A gauge without labels begins with 0, which would be a claim.
-    gauge.remove();
+    if (labelNames.length === 0) gauge.remove();
     gauges.set(name, gauge);
   }
   const set: Set = (name, value, labels = {}) => {

@@ -114,24 +114,33 @@ function bands(
 }
 
 /**
- * Proved points above, the others below, so that neither hides the other. At most one mark per lane and nine
- * pixels: thousands of points stay readable and the file small.
+ * Proved points above, the others below, so that neither hides the other; marks of a lane keep their distance.
+ * Thousands of points stay readable and the file small.
  */
 function marks(points: readonly Mark[], x: (ms: number) => number): readonly string[] {
-  const lanes = { proved: new Map<number, number>(), other: new Map<number, number>() };
-  for (const point of points) {
-    const at = x(point.ms);
-    (point.proved ? lanes.proved : lanes.other).set(Math.round(at / 9), at);
-  }
   return [
-    ...[...lanes.other.values()].map(
+    ...lane(points, false, x).map(
       (at) =>
         `${line([at, 87, at, 96], "axis")}<circle class="hollow" cx="${num(at)}" cy="83" r="3.5" stroke-width="1.5"/>`,
     ),
-    ...[...lanes.proved.values()].map(
+    ...lane(points, true, x).map(
       (at) => `${line([at, 64, at, 96], "goodline")}<circle class="good" cx="${num(at)}" cy="59" r="5"/>`,
     ),
   ];
+}
+
+/** Positions of one kind, from the newest back; what would touch its newer neighbour is left out. */
+function lane(points: readonly Mark[], proved: boolean, x: (ms: number) => number): readonly number[] {
+  const kept: number[] = [];
+  let last = Number.POSITIVE_INFINITY;
+  for (const point of points.toReversed()) {
+    if (point.proved !== proved) continue;
+    const at = x(point.ms);
+    if (last - at < (proved ? 11 : 8)) continue;
+    kept.push(at);
+    last = at;
+  }
+  return kept;
 }
 
 function legend(points: number, proved: number, pointInTime: boolean, gaps: boolean): readonly string[] {

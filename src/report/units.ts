@@ -34,10 +34,10 @@ export function formatSeconds(seconds: number | undefined): string {
     : `${big} ${bigName} ${small} ${smallName}`;
 }
 
-/** `2026-11-20 02:00Z`, with seconds when they are not zero. Text that is no instant comes back as it is. */
+/** `2026-11-20 02:00Z`, with seconds when they are not zero. Text that is no instant becomes "unknown". */
 export function formatInstant(at: string): string {
   const ms = Date.parse(at);
-  if (Number.isNaN(ms)) return at;
+  if (Number.isNaN(ms)) return "unknown";
   const iso = new Date(ms).toISOString();
   const seconds = iso.slice(16, 19) === ":00" ? "" : iso.slice(16, 19);
   return `${iso.slice(0, 10)} ${iso.slice(11, 16)}${seconds}Z`;
