@@ -35,15 +35,15 @@ export function escapeMarkdown(text: string, limit = 400): string {
   return (
     oneLine(text, limit)
       .replaceAll("&", "&amp;")
-      .replace(/[\\`*_{}[\]()#+!|~$]/g, (sign) => `\\${sign}`)
+      .replace(/[\\`*_[\]#|~$]/g, (sign) => `\\${sign}`)
       .replaceAll("<", "&lt;")
       .replaceAll(">", "&gt;")
       // GitHub looks for mentions and issue numbers after rendering; only an empty comment keeps them apart.
       .replace(/(^|[^\p{L}\p{N}])@(?=[\p{L}\p{N}])/gu, "$1@<!-- -->")
       .replace(/\\#(?=\d)/g, "\\#<!-- -->")
       .replaceAll("://", "&#58;//")
-      .replace(/^(\d+)([.)])/, "$1\\$2")
-      .replace(/^[-=]/, "\\$&")
+      .replace(/^(\d+)([.)])(?=\s|$)/, "$1\\$2")
+      .replace(/^[-=+]/, "\\$&")
   );
 }
 

@@ -170,7 +170,7 @@ function summaryTable(input: ReportInput): readonly string[] {
         : `level ${health.proven.level}, ${formatAge(health.proven.at, input.nowMs)}`,
       health.pointsCount === 0 ? "nothing" : String(health.pointsCount),
       health.oldest === undefined ? "–" : `${formatInstant(health.oldest.at)}`,
-      health.exposureSeconds === undefined ? "everything" : formatSeconds(health.exposureSeconds),
+      { markup: exposure(health.exposureSeconds, target.rpoSeconds) },
       { markup: against(measured.rpoSeconds, target.rpoSeconds) },
       { markup: against(measured.rtoSeconds, target.rtoSeconds) },
       formatBytes(health.sizeBytes),
@@ -191,6 +191,11 @@ function summaryTable(input: ReportInput): readonly string[] {
     ],
     rows,
   );
+}
+
+function exposure(seconds: number | undefined, target: number): string {
+  if (seconds === undefined) return "**everything**";
+  return seconds > target ? `**${formatSeconds(seconds)}**` : formatSeconds(seconds);
 }
 
 function against(measured: number | undefined, target: number): string {

@@ -2,7 +2,7 @@
 import type { Action, Plan } from "../state/plan.ts";
 import { codeSpan, escapeMarkdown, escapeXml, oneLine } from "./escape.ts";
 import { code, markdownTable } from "./markdown-table.ts";
-import { describeAction, isDestructive } from "./tables.ts";
+import { describeAction, isDestructive } from "./plan-action.ts";
 import { count, formatInstant } from "./units.ts";
 
 const openRows = 5;

@@ -4,9 +4,10 @@
  */
 import type { Verdict } from "../catalogue/manifest.ts";
 import type { Condition, PolicyHealth, ProofState } from "../state/health.ts";
-import type { Action, Plan } from "../state/plan.ts";
+import type { Plan } from "../state/plan.ts";
 import { oneLine } from "./escape.ts";
 import { allWell, type DemoResult, type ListedPoint, type Simulation } from "./json.ts";
+import { actionSign, describeAction, isDestructive } from "./plan-action.ts";
 import { type Paint, type TextCell, textTable } from "./text-table.ts";
 import { count, formatAge, formatBytes, formatInstant, formatSeconds } from "./units.ts";
 
@@ -180,47 +181,6 @@ export function renderVerdict(verdict: Verdict, paint: Paint): string {
           ),
         ];
   return lines(checks, measured.length === 0 ? [] : [measured.join(", ")], last);
-}
-
-const actionSign: Readonly<Record<Action["kind"], string>> = {
-  "mark-store": "+",
-  "mend-source": "~",
-  "create-job": "+",
-  "update-job": "~",
-  "remove-job": "-",
-  "run-job": ">",
-  tombstone: "x",
-  "delete-point": "x",
-  "delete-log": "x",
-};
-
-/** What an action is about, in a few words. */
-export function describeAction(action: Action): string {
-  switch (action.kind) {
-    case "mark-store":
-      return `mark ${action.store}:${action.prefix}`;
-    case "mend-source":
-      return `set ${action.setting} = ${action.wanted}`;
-    case "create-job":
-      return `create job ${action.job.key}`;
-    case "update-job":
-      return `update job ${action.job.key} (${action.changed.join(", ")})`;
-    case "remove-job":
-      return `remove job ${action.key}`;
-    case "run-job":
-      return `run ${action.key} for ${formatInstant(action.slotAt)}`;
-    case "tombstone":
-      return `mark point ${action.point} for deletion`;
-    case "delete-point":
-      return `delete point ${action.point}`;
-    case "delete-log":
-      return `delete ${count(action.keys.length, "log segment")}`;
-  }
-}
-
-/** Whether the action takes stored bytes away, now or later. */
-export function isDestructive(action: Action): boolean {
-  return action.kind === "tombstone" || action.kind === "delete-point" || action.kind === "delete-log";
 }
 
 /** Notes, actions in their order, refusals, and last what it comes to. */

@@ -204,7 +204,7 @@ describe("hostile texts", () => {
 describe("escapes", () => {
   it("leave nothing for markdown to read", () => {
     expect(escapeMarkdown("*a* _b_ `c` | <d> [e](f)")).toBe(
-      "\\*a\\* \\_b\\_ \\`c\\` \\| &lt;d&gt; \\[e\\]\\(f\\)",
+      "\\*a\\* \\_b\\_ \\`c\\` \\| &lt;d&gt; \\[e\\](f)",
     );
     expect(escapeMarkdown("ask @team about #12")).toBe("ask @<!-- -->team about \\#<!-- -->12");
     expect(codeSpan("a|b`c")).toBe("<code>a&#124;b&#96;c</code>");
