@@ -78,7 +78,7 @@ function describe(
     const [from, to] = [range.fromMs, range.toMs].map((ms) => formatInstant(new Date(ms).toISOString()));
     parts.push(`Any instant from ${from} to ${to} can be restored.`);
   }
-  if (ranges.length > 1) parts.push(`There are ${count(ranges.length - 1, "gap")} between them.`);
+  if (ranges.length > 1) parts.push(`Between them: ${count(ranges.length - 1, "gap")}.`);
   return parts.join(" ");
 }
 

@@ -143,7 +143,7 @@ describe("pictures", () => {
     const svg = reachSvg({ policy: "p", points, ranges, pointInTime: true, nowMs });
     expect(svg.length).toBeLessThan(40_000);
     expect(svg.match(/<rect class="bad"/g)).toHaveLength(2);
-    expect(svg).toContain("There are 1 gap between them.");
+    expect(svg).toContain("Between them: 1 gap.");
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
     const unproved = reachSvg({
       policy: "p",
