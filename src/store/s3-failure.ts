@@ -71,6 +71,7 @@ function codeOf(failure: S3Failure): ErrorCode {
   if (failure.status === 401 || failure.status === 403 || deniedCodes.test(failure.s3Code))
     return "store-denied";
   if (failure.s3Code === "NoSuchKey" || failure.s3Code === "NotFound") return "object-missing";
+  if (failure.s3Code === "InternalError") return "store-failed";
   if (
     failure.status === 0 ||
     [408, 429, 502, 503, 504].includes(failure.status) ||

@@ -84,6 +84,7 @@ async function sendBody(
   makeCommand: (sums: { readonly ChecksumCRC32?: string }) => object,
   signal?: AbortSignal,
 ): Promise<{ readonly etag: string; readonly date: string | undefined }> {
+  const stop = signal ?? connection.signal;
   const once = async (withSum: boolean) => {
     const url = await connection.sign(makeCommand(withSum ? { ChecksumCRC32: sum } : {}));
     const response = await connection.http.exchange({
@@ -91,7 +92,7 @@ async function sendBody(
       url,
       headers: { ...headers, ...(withSum ? { "x-amz-checksum-crc32": sum } : {}) },
       body: bytes,
-      ...(signal === undefined ? {} : { signal }),
+      ...(stop === undefined ? {} : { signal: stop }),
     });
     const echoed = response.headers["x-amz-checksum-crc32"];
     if (withSum && echoed !== undefined && echoed !== sum)
