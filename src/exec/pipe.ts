@@ -127,9 +127,7 @@ async function finish(
   const failures = programs.flatMap((program, index) => {
     const ending = endings[index]!;
     const error = failureOf(program.name, ending, program.tail.text);
-    return error === undefined
-      ? []
-      : [{ error, secondary: ending.signal === "SIGPIPE" || ending.signal === "SIGTERM" }];
+    return error === undefined ? [] : [{ error, secondary: isConsequence(ending, program.tail.text) }];
   });
   const cause = reason();
   const primary = failures.find((f) => !f.secondary)?.error;
@@ -138,6 +136,12 @@ async function finish(
   const first = primary ?? failures.at(-1)?.error;
   if (first !== undefined) throw first;
   return { stderr: programs.map((p) => p.tail.text) };
+}
+
+/** A program that could not write any more has failed only because the one after it did. */
+function isConsequence(ending: Ending, stderr: string): boolean {
+  if (ending.signal === "SIGPIPE" || ending.signal === "SIGTERM") return true;
+  return /broken pipe|connection reset/i.test(stderr);
 }
 
 function isToolFailure(error: unknown): boolean {

@@ -55,7 +55,9 @@ export function startProgram(command: Command, stdio: StdioOptions): Program {
   const [name, ...rest] = command.argv;
   const child = spawn(name, rest, { ...surroundings(command), stdio, detached: true });
   const tail = new Tail();
-  child.stderr?.on("data", (chunk: Buffer) => tail.add(chunk));
+  child.stderr?.on("data", (chunk: Buffer | string) =>
+    tail.add(typeof chunk === "string" ? Buffer.from(chunk) : chunk),
+  );
   child.stderr?.on("error", () => undefined);
   const ended = new Promise<Ending>((resolve) => {
     child.once("error", (failure) => resolve({ failure }));
