@@ -114,8 +114,11 @@ async function finish(
   fed: Promise<void>,
   reason: () => unknown,
 ): Promise<{ readonly stderr: readonly string[] }> {
+  // The first to fail is the cause; a program beside it fails because its neighbour has gone.
+  const order: number[] = [];
   const endings = await Promise.all(
     programs.map(async (program, index): Promise<Ending> => {
+      program.child.once("exit", () => order.push(index));
       const ending = await program.ended;
       // The others would wait for ever, or end as if all were well. Those after it have seen the end of input.
       if (failureOf(program.name, ending, "") !== undefined)
@@ -124,13 +127,16 @@ async function finish(
     }),
   );
   await fed;
-  const failures = programs.flatMap((program, index) => {
+  const inOrder = [...new Set([...order, ...programs.keys()])];
+  const failures = inOrder.flatMap((index) => {
     const ending = endings[index]!;
-    const error = failureOf(program.name, ending, program.tail.text);
-    return error === undefined ? [] : [{ error, secondary: isConsequence(ending, program.tail.text) }];
+    const error = failureOf(programs[index]!.name, ending, programs[index]!.tail.text);
+    const isSecondary = ending.signal === "SIGPIPE" || ending.signal === "SIGTERM";
+    return error === undefined ? [] : [{ error, isSecondary }];
   });
   const cause = reason();
-  const primary = failures.find((f) => !f.secondary)?.error;
+  const missing = failures.find((f) => f.error.code === "tool-missing")?.error;
+  const primary = missing ?? failures.find((f) => !f.isSecondary)?.error;
   // Input cut short by a program that failed: its own words are worth more.
   if (cause !== undefined && !(isToolFailure(cause) && primary !== undefined)) throw cause;
   const first = primary ?? failures.at(-1)?.error;

@@ -1,0 +1,85 @@
+/**
+ * Data keys: random, one per recovery point or log session, wrapped by age for every recipient. Writing needs
+ * recipients only, so the machine that writes cannot read.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import { Decrypter, Encrypter } from "age-encryption";
+import { HoldfastError } from "../errors.ts";
+import { recipientOf } from "./identity.ts";
+
+export interface DataKey {
+  /** 32 bytes. */
+  readonly key: Buffer;
+  /** The binary age file that holds `key`, in base64. */
+  readonly wrapped: string;
+  readonly recipients: readonly string[];
+}
+
+export interface KeyRing {
+  /** @throws key-missing without any identity, key-wrong when none fits, data-damaged when it is no age file */
+  unwrap(wrapped: string, recipients: readonly string[]): Promise<Buffer>;
+}
+
+/** @throws key-missing without recipients, key-wrong when one is no `age1…` */
+export async function newDataKey(recipients: readonly string[]): Promise<DataKey> {
+  if (recipients.length === 0) throw new HoldfastError("key-missing", "there is no recipient to encrypt for");
+  const encrypter = new Encrypter();
+  for (const recipient of recipients) {
+    try {
+      encrypter.addRecipient(recipient);
+    } catch (cause) {
+      throw new HoldfastError("key-wrong", `'${recipient}' is no age recipient`, { cause });
+    }
+  }
+  const key = randomBytes(32);
+  const wrapped = Buffer.from(await encrypter.encrypt(key)).toString("base64");
+  return { key, wrapped, recipients };
+}
+
+const cacheSize = 256;
+
+/** Unwraps with whichever of `identities` fits; they are asked for when first needed. */
+export function openKeyRing(identities: () => Promise<readonly string[]>): KeyRing {
+  const cache = new Map<string, Promise<Buffer>>();
+  return {
+    unwrap: (wrapped, recipients) => {
+      const id = createHash("sha256").update(wrapped).digest("base64");
+      const known = cache.get(id);
+      if (known !== undefined) return known;
+      const unwrapped = identities().then((list) => unwrapWith(list, wrapped, recipients));
+      if (cache.size >= cacheSize) cache.delete(cache.keys().next().value!);
+      cache.set(id, unwrapped);
+      // A missing identity may be there at the next try.
+      unwrapped.catch(() => cache.delete(id));
+      return unwrapped;
+    },
+  };
+}
+
+async function unwrapWith(
+  identities: readonly string[],
+  wrapped: string,
+  recipients: readonly string[],
+): Promise<Buffer> {
+  const wanted = `this backup opens with an identity of ${recipients.join(" or ")}`;
+  if (identities.length === 0) throw new HoldfastError("key-missing", `no identity was given; ${wanted}`);
+  const decrypter = new Decrypter();
+  for (const identity of identities) {
+    await recipientOf(identity);
+    decrypter.addIdentity(identity);
+  }
+  let key: Buffer;
+  try {
+    key = Buffer.from(await decrypter.decrypt(Buffer.from(wrapped, "base64")));
+  } catch (cause) {
+    const mine = await Promise.all(identities.map(recipientOf));
+    // The header names a recipient of ours, and still it does not open: the wrapping itself is broken.
+    if (recipients.some((r) => mine.includes(r)))
+      throw new HoldfastError("data-damaged", "the wrapped data key is damaged", { cause });
+    throw new HoldfastError("key-wrong", `none of ${identities.length} identities fits; ${wanted}`, {
+      cause,
+    });
+  }
+  if (key.length !== 32) throw new HoldfastError("data-damaged", "the wrapped data key has a wrong length");
+  return key;
+}
