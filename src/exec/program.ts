@@ -3,6 +3,7 @@
  * killed ourselves, a child sees the end of its input or SIGPIPE on its output; residents get KILL.
  */
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "../catalogue/artifact.ts";
 import { HoldfastError } from "../errors.ts";
 import { redact } from "../secret.ts";
@@ -92,6 +93,20 @@ export async function stopGroup(
     clearTimeout(timer);
     // The leader may have gone before its children.
     signalGroup(pid, "SIGKILL");
+  }
+  for (let waitedMs = 0; isGroupThere(pid) && waitedMs < groupEndMs; waitedMs += 10) await sleep(10);
+}
+
+/** A killed process still exists until its parent has looked; under a lazy init that may be for ever. */
+const groupEndMs = 500;
+
+function isGroupThere(pid: number | undefined): boolean {
+  if (pid === undefined) return false;
+  try {
+    process.kill(-pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }
 
