@@ -130,9 +130,9 @@ async function finish(
   const inOrder = [...new Set([...order, ...programs.keys()])];
   const failures = inOrder.flatMap((index) => {
     const ending = endings[index]!;
-    const error = failureOf(programs[index]!.name, ending, programs[index]!.tail.text);
-    const isSecondary = ending.signal === "SIGPIPE" || ending.signal === "SIGTERM";
-    return error === undefined ? [] : [{ error, isSecondary }];
+    const stderr = programs[index]!.tail.text;
+    const error = failureOf(programs[index]!.name, ending, stderr);
+    return error === undefined ? [] : [{ error, isSecondary: isConsequence(ending, stderr) }];
   });
   const cause = reason();
   const missing = failures.find((f) => f.error.code === "tool-missing")?.error;
