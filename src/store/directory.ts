@@ -25,6 +25,7 @@ import type { StoreSettings } from "../policy/model.ts";
 import { probeConditions } from "./abilities.ts";
 import {
   diskError,
+  exactly,
   makeFolders,
   removeEmptyFolders,
   syncFolder,
@@ -47,17 +48,6 @@ function infoOf(key: string, stats: BigIntStats): ObjectInfo {
     modifiedAt: instant(Number(stats.mtimeMs)),
     etag: `${stats.mtimeNs.toString(16)}-${stats.size.toString(16)}-${stats.ino.toString(16)}`,
   };
-}
-
-/** Fails the stream when the file ends before `sizeBytes`: a file cut while it is read must not look whole. */
-async function* exactly(source: Readable, sizeBytes: number, key: string): AsyncGenerator<Uint8Array> {
-  let seen = 0;
-  for await (const chunk of source) {
-    seen += (chunk as Uint8Array).byteLength;
-    yield chunk as Uint8Array;
-  }
-  if (seen !== sizeBytes)
-    throw new HoldfastError("store-failed", `'${key}' ended after ${seen} of ${sizeBytes} bytes`);
 }
 
 class DirectoryStore implements Store {

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HoldfastError } from "../errors.ts";
 
@@ -118,4 +119,15 @@ export async function withLockFile<T>(folder: string, name: string, act: () => P
   } finally {
     await unlink(path).catch(() => {});
   }
+}
+
+/** Fails the stream when the file ends before `sizeBytes`: a file cut while it is read must not look whole. */
+export async function* exactly(source: Readable, sizeBytes: number, key: string): AsyncGenerator<Uint8Array> {
+  let seen = 0;
+  for await (const chunk of source) {
+    seen += (chunk as Uint8Array).byteLength;
+    yield chunk as Uint8Array;
+  }
+  if (seen !== sizeBytes)
+    throw new HoldfastError("store-failed", `'${key}' ended after ${seen} of ${sizeBytes} bytes`);
 }

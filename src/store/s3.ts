@@ -249,8 +249,8 @@ function unlessUnreachable(error: unknown): false {
 }
 
 /**
- * A store over `settings.bucket`; nothing is contacted before the first call. `role` is the set of rights
- * `credentials` come from and is named when they do not suffice.
+ * A store over `settings.bucket`; nothing is contacted before the first call. `role` says which set
+ * of rights `credentials` are; the server alone decides what they may do.
  */
 export function openS3Store(
   settings: StoreSettings,
