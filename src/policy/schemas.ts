@@ -168,6 +168,9 @@ function describeAll(errors: readonly ErrorObject[]): readonly SchemaFault[] {
   const faults = new Map<string, SchemaFault>();
   for (const error of errors) {
     if (error.keyword === "if") continue;
+    // A field that does not belong here is named by itself; how many there may be comes after that.
+    const misplaced = (e: ErrorObject) => e.keyword === "notHere" && e.instancePath === error.instancePath;
+    if (error.keyword === "exactlyOneOf" && errors.some(misplaced)) continue;
     for (const fault of describe(error)) {
       const place = `${fault.path.join("\0")}\0${fault.atKey ? fault.message : ""}`;
       if (!faults.has(place)) faults.set(place, fault);

@@ -108,7 +108,7 @@ const line = String.raw` *(?:(?:- +)*(?:[A-Za-z][\w-]*:(?: +${value})?)|(?:- +)+
 const simpleLine = new RegExp(`${line}(?:\\n|$)`, "my");
 // Numbers that readers take differently, names with a meaning in JavaScript, and odd starts of a value.
 const doubtful =
-  /(?:^|[\s,[{:])[-+]?(?:0[\d_]+|0[xob][\da-f_]+|\d[\d.]*_[\d_.]*)(?=[\s,\]}]|$)|__proto__|constructor|prototype|<<|[[,{] *[*?:-]/im;
+  /(?:^|[\s,[{]|["']:)[-+]?(?:0[\d_]+|0[xob][\da-f_]+|\d[\d.]*_[\d_.]*)(?=[\s,\]}]|$)|__proto__|constructor|prototype|<<|[[,{] *[*?:-]/im;
 
 /** Whether the fast parser certainly reads the text as the careful one does. */
 export function isPlain(text: string): boolean {
