@@ -31,6 +31,8 @@ export interface PolicyReading {
     path: YamlPath,
     atKey?: boolean,
   ) => Location;
+  /** The sound documents as they stand, in the order of files. */
+  readonly entries: readonly Entry[];
   /** Text by file, for code frames. */
   readonly texts: ReadonlyMap<string, string>;
 }
@@ -159,7 +161,8 @@ class Reader {
       return;
     }
     const faults = this.#checks.faults(kind as DocumentKind, value);
-    for (const { rule, path, atKey, message, hint } of faults) {
+    // A file may be wrong everywhere; nobody reads more than these.
+    for (const { rule, path, atKey, message, hint } of faults.slice(0, 100)) {
       this.#fault(rule, locate(path, atKey), message, hint);
     }
     if (faults.length > 0) this.#broken.add(kind as DocumentKind);
@@ -206,6 +209,7 @@ class Reader {
         if (entry !== undefined) return this.#place(entry, path, atKey);
         return locationAt(this.#entries[0]?.file ?? [...this.#texts.keys()][0] ?? "", "", 0);
       },
+      entries: this.#entries,
       texts: this.#texts,
     };
   }

@@ -110,9 +110,12 @@ const simpleLine = new RegExp(`${line}(?:\\n|$)`, "my");
 const doubtful =
   /(?:^|[\s,[{]|["']:)[-+]?(?:0[\d_]+|0[xob][\da-f_]+|\d[\d.]*_[\d_.]*)(?=[\s,\]}]|$)|__proto__|constructor|prototype|<<|[[,{] *[*?:-]/im;
 
+const wide = " ".repeat(200);
+
 /** Whether the fast parser certainly reads the text as the careful one does. */
 export function isPlain(text: string): boolean {
-  if (doubtful.test(text)) return false;
+  // Long runs of blanks would make the pattern look ahead again and again.
+  if (text.includes(wide) || doubtful.test(text)) return false;
   simpleLine.lastIndex = 0;
   while (simpleLine.lastIndex < text.length) if (!simpleLine.test(text)) return false;
   return true;
