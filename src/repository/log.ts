@@ -1,0 +1,225 @@
+/** The stored change log: one small envelope per segment, put only once, found again by listing. */
+import { createHash } from "node:crypto";
+import { open, readFile } from "node:fs/promises";
+import { Readable } from "node:stream";
+import type { LogArchive, LogBranch, LogNames, LogSegment } from "../catalogue/catalogue.ts";
+import { keys } from "../catalogue/keys.ts";
+import { type DataKey, newDataKey } from "../crypto/data-key.ts";
+import { type EnvelopeHeader, headerLimitBytes, readHeader } from "../crypto/header.ts";
+import { seal } from "../crypto/seal.ts";
+import { unseal } from "../crypto/unseal.ts";
+import { HoldfastError } from "../errors.ts";
+import type { Codec } from "../policy/model.ts";
+import type { Store } from "../store/store.ts";
+import { compressor, decompressor } from "./codec.ts";
+import { contextOf, type RepositoryContext, type StoreSet, writable } from "./context.ts";
+import type { LogStore } from "./repository.ts";
+import { named, wholeFile } from "./source.ts";
+
+const keyLifeMs = 60 * 60 * 1000;
+/** In the place of a point's id in the context of log objects. */
+const logPoint = "log";
+const noNames: Pick<LogNames, "segmentBytes"> = { segmentBytes: 0 };
+
+export function openLogStore(context: RepositoryContext): LogStore {
+  const stores: StoreSet = context.logStores ?? context.stores;
+  const prefix = context.policy.log?.store.prefix ?? context.prefix;
+  const branchCache = new Map<string, { readonly etag: string; readonly branch: LogBranch }>();
+  let session: { readonly dataKey: Promise<DataKey>; readonly untilMs: number } | undefined;
+
+  const currentKey = (): Promise<DataKey> => {
+    const nowMs = context.clock.nowMs();
+    if (session === undefined || session.untilMs <= nowMs)
+      session = { dataKey: newDataKey(context.recipients), untilMs: nowMs + keyLifeMs };
+    return session.dataKey;
+  };
+
+  const sealFile = async (key: string, path: string) => {
+    const { codec, level } = context.policy.capture;
+    const [compressed, contentSha256, dataKey] = await Promise.all([
+      compressFile(context, codec, level, path),
+      hashFile(path),
+      currentKey(),
+    ]);
+    const about = { context: contextOf(context, prefix, logPoint, key), codec, contentSha256 };
+    const sealer = seal(dataKey, about);
+    const bytes = Buffer.concat([sealer.header(), ...sealer.push(compressed), ...sealer.end()]);
+    return { bytes, contentSha256 };
+  };
+
+  const putOnce = async (key: string, path: string) => {
+    const store = writable(stores);
+    const { bytes, contentSha256 } = await sealFile(key, path);
+    if (!(await store.abilities()).ifAbsent && (await stores.read.head(key)) !== undefined)
+      return demandSame(stores.read, key, contentSha256);
+    try {
+      await store.put(key, bytes, { ifAbsent: true });
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== "object-exists") throw error;
+      await demandSame(stores.read, key, contentSha256);
+    }
+  };
+
+  return {
+    put: ({ branch, name }, path) => putOnce(keys.segment(prefix, branch, name), path),
+    putPartial: async ({ branch, name }, path) => {
+      const key = keys.segment(prefix, branch, `${name}.partial`);
+      await writable(stores).put(key, (await sealFile(key, path)).bytes);
+    },
+    putHistory: (branch, path) => putOnce(keys.history(prefix, branch), path),
+    archive: () => readArchive(context, stores.read, prefix, branchCache),
+    fetch: async (key, path) => {
+      if (!key.startsWith(keys.log(prefix)))
+        throw new HoldfastError("usage", `'${key}' is no key of this policy's log`);
+      let source: Readable;
+      try {
+        source = await stores.read.read(key);
+      } catch (error) {
+        if (error instanceof HoldfastError && error.code === "object-missing") return false;
+        throw error;
+      }
+      await decodeTo(context, prefix, key, source, path);
+      return true;
+    },
+  };
+}
+
+async function compressFile(
+  context: RepositoryContext,
+  codec: Codec,
+  level: number,
+  path: string,
+): Promise<Buffer> {
+  const command = await compressor(context.exec, codec, level);
+  if (command === undefined) return readFile(path);
+  const file = await open(path, "r");
+  try {
+    const pipe = context.exec.pipe([command], { input: file.fd });
+    const parts: Buffer[] = [];
+    for await (const chunk of pipe.output ?? []) parts.push(chunk as Buffer);
+    await pipe.done;
+    return Buffer.concat(parts);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Over the raw file and not over what a compressor made of it: two versions of one compressor may differ. */
+async function hashFile(path: string): Promise<string> {
+  return createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
+}
+
+/** @throws data-damaged when the stored object has other content than ours */
+async function demandSame(store: Store, key: string, contentSha256: string): Promise<void> {
+  const header = await storedHeader(store, key);
+  if (header.contentSha256 === contentSha256) return;
+  throw new HoldfastError(
+    "data-damaged",
+    `'${key}' is stored already with other content: ${header.contentSha256} there, ${contentSha256} here`,
+    { hint: "two servers write to one archive, or the server was restored without a new timeline" },
+  );
+}
+
+async function storedHeader(store: Store, key: string): Promise<EnvelopeHeader> {
+  const parts: Buffer[] = [];
+  const sizeBytes = (await store.head(key))?.sizeBytes ?? 0;
+  for await (const chunk of await store.read(key, 0, Math.min(sizeBytes, headerLimitBytes)))
+    parts.push(chunk as Buffer);
+  const read = readHeader(Buffer.concat(parts));
+  if (read === undefined) throw new HoldfastError("data-damaged", `object '${key}' ends inside its header`);
+  return read.header;
+}
+
+async function decodeTo(
+  context: RepositoryContext,
+  prefix: string,
+  key: string,
+  source: Readable,
+  path: string,
+): Promise<void> {
+  let header: EnvelopeHeader | undefined;
+  const place = contextOf(context, prefix, logPoint, key);
+  const frames = unseal(source as AsyncIterable<Buffer>, context.ring, place, (h) => {
+    header = h;
+  });
+  try {
+    // The first frame comes by hand: the codec stands in the header.
+    const first = await frames.next();
+    const command = (await decompressor(context.exec, header?.codec ?? "none")) ?? { argv: ["cat"] as const };
+    const all = async function* () {
+      if (first.done !== true) yield first.value;
+      yield* frames;
+    };
+    await wholeFile(path, async (descriptor) => {
+      const input = Readable.from(all(), { objectMode: false });
+      await context.exec.pipe([command], { input, outputDescriptor: descriptor }).done;
+      const found = await hashFile(`/proc/self/fd/${descriptor}`);
+      if (header?.contentSha256 !== undefined && found !== header.contentSha256)
+        throw new HoldfastError("data-damaged", "its decoded content has another hash than its header says");
+    });
+  } catch (error) {
+    source.destroy();
+    throw named(key, error);
+  }
+}
+
+async function readArchive(
+  context: RepositoryContext,
+  store: Store,
+  prefix: string,
+  cache: Map<string, { readonly etag: string; readonly branch: LogBranch }>,
+): Promise<LogArchive> {
+  const names = context.logNames;
+  const segments: LogSegment[] = [];
+  const branches: LogBranch[] = [];
+  const place = keys.log(prefix);
+  for await (const { key, sizeBytes, modifiedAt, etag } of store.list(place)) {
+    const parts = key.slice(place.length).split("/");
+    if (parts.length === 1 && key.endsWith(".history") && names !== undefined) {
+      const branch = parts[0]!.slice(0, -".history".length);
+      const known = cache.get(key);
+      const read =
+        known?.etag === etag ? known.branch : await readHistory(context, store, prefix, key, branch, names);
+      cache.set(key, { etag, branch: read });
+      branches.push({ ...read, key });
+      continue;
+    }
+    const [branch, file] = parts;
+    if (branch === undefined || file === undefined || parts.length !== 2) continue;
+    const partial = file.endsWith(".partial");
+    const name = partial ? file.slice(0, -".partial".length) : file;
+    const parsed = names?.parseSegment(name);
+    if (parsed === undefined || parsed.branch !== branch) continue;
+    segments.push({ name, ...parsed, partial, key, sizeBytes, storedAt: modifiedAt });
+  }
+  for (const { branch } of segments)
+    if (!branches.some((b) => b.branch === branch)) branches.push({ branch });
+  segments.sort((a, b) => a.sequence - b.sequence || (a.branch < b.branch ? -1 : 1));
+  return { segments, branches, segmentBytes: (names ?? noNames).segmentBytes };
+}
+
+/** A history file is text of a few lines; without an identity the fork is not known, only that it is there. */
+async function readHistory(
+  context: RepositoryContext,
+  store: Store,
+  prefix: string,
+  key: string,
+  branch: string,
+  names: LogNames,
+): Promise<LogBranch> {
+  const { mkdtemp, rm } = await import("node:fs/promises");
+  const { tmpdir } = await import("node:os");
+  const folder = await mkdtemp(`${tmpdir()}/holdfast-history-`);
+  try {
+    const path = `${folder}/text`;
+    await decodeTo(context, prefix, key, await store.read(key), path);
+    return names.parseHistory(branch, await readFile(path, "utf8"));
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || !error.code.startsWith("key-")) throw error;
+    return { branch };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,64 @@
+/** Opens one policy's part of a store. Nothing is contacted before a method is called. */
+import { compactInstant } from "../catalogue/instant.ts";
+import { keys } from "../catalogue/keys.ts";
+import { openKeyRing } from "../crypto/data-key.ts";
+import { canonicalJson } from "./canonical.ts";
+import { openCatalogueReader } from "./catalogue.ts";
+import { deletable, type RepositoryContext, type RepositoryInput, writable } from "./context.ts";
+import { openDraft } from "./draft.ts";
+import { storeFacts, writeMarkers } from "./identity.ts";
+import { takeLease } from "./lock.ts";
+import { openLogStore } from "./log.ts";
+import { removeLog, removePoint, sweep } from "./remove.ts";
+import type { Repository } from "./repository.ts";
+import { openSource } from "./source.ts";
+import { verifyObjects } from "./verify.ts";
+
+export type { RepositoryInput, StoreSet } from "./context.ts";
+
+/**
+ * @param input `recipients` are `age1…`; `identities` is asked only when something has to be read
+ * @see docs/format.md
+ */
+export async function openRepository(input: RepositoryInput): Promise<Repository> {
+  const { prefix } = input.policy.store;
+  const context: RepositoryContext = { ...input, prefix, ring: openKeyRing(input.identities) };
+  const log = openLogStore(context);
+  const reader = openCatalogueReader(context);
+  const put = async (key: string, value: object, ifAbsent = false) => {
+    await writable(input.stores).put(key, Buffer.from(canonicalJson(value)), ifAbsent ? { ifAbsent } : {});
+  };
+  const remover = () =>
+    deletable({
+      ...input.stores,
+      ...((input.stores.delete ?? input.stores.write)
+        ? { delete: (input.stores.delete ?? input.stores.write)! }
+        : {}),
+    });
+
+  return {
+    policy: input.policy.name,
+    identity: () => storeFacts(context),
+    mark: () => writeMarkers(context),
+    draft: (id, revision, onProgress) => openDraft(context, id, revision, onProgress),
+    source: (manifest) => openSource(context, manifest),
+    catalogue: () => reader.read(input.policy.log === undefined ? undefined : log.archive),
+    log,
+    addVerdict: (verdict) =>
+      put(keys.verdict(prefix, verdict.point, compactInstant(Date.parse(verdict.at))), verdict),
+    addHold: (hold) => put(keys.hold(prefix, hold.point), hold),
+    removeHold: (id) => remover().remove([keys.hold(prefix, id)]),
+    addTombstone: (tombstone) => put(keys.tombstone(prefix, tombstone.point), tombstone),
+    removeTombstone: (id) => remover().remove([keys.tombstone(prefix, id)]),
+    removePoint: async (id, nowMs) => {
+      const removed = await removePoint(context, id, nowMs);
+      reader.forget(keys.manifest(prefix, id));
+      return removed;
+    },
+    removeLog: (logKeys) => removeLog(context, logKeys),
+    sweep: (nowMs, olderThanMs, remove) => sweep(context, nowMs, olderThanMs, remove),
+    verifyObjects: (manifest, depth, onProgress) => verifyObjects(context, manifest, depth, onProgress),
+    lock: (name, holder) => takeLease(context, name, holder),
+    close: async () => undefined,
+  };
+}

@@ -1,0 +1,141 @@
+/** The sink of one attempt: tool and compressor are joined by a descriptor, only compressed bytes come here. */
+import { open } from "node:fs/promises";
+import type { ArtifactOutcome, ArtifactSink, Command, Progress } from "../catalogue/artifact.ts";
+import { keys } from "../catalogue/keys.ts";
+import type { Artifact, PointId } from "../catalogue/manifest.ts";
+import { type DataKey, newDataKey } from "../crypto/data-key.ts";
+import { HoldfastError } from "../errors.ts";
+import type { Pipe } from "../exec/exec.ts";
+import type { Codec } from "../policy/model.ts";
+import { compressor, isEmptyStream } from "./codec.ts";
+import { contextOf, deletable, type RepositoryContext, writable } from "./context.ts";
+import { openObjectWriter } from "./object-writer.ts";
+
+const smallLimitBytes = 8 * 1024 * 1024;
+const headBytes = 256;
+const artifactName = /^[a-z0-9][a-z0-9._-]{0,99}$/i;
+
+export interface DraftSink extends ArtifactSink {
+  readonly artifacts: readonly Artifact[];
+}
+
+/** The data key is made here and forgotten with the sink: nobody on this machine can read what it wrote. */
+export async function openSink(
+  context: RepositoryContext,
+  id: PointId,
+  runId: string,
+  onProgress: (progress: Progress) => void,
+  objectBytes?: number,
+): Promise<DraftSink> {
+  const dataKey = await newDataKey(context.recipients);
+  const artifacts: Artifact[] = [];
+  const { codec, level } = context.policy.capture;
+  const storeStream = storing(context, dataKey, { id, runId, objectBytes }, onProgress);
+
+  const add = async (
+    name: string,
+    codecUsed: Codec,
+    commands: readonly Command[],
+    input?: number,
+    mayBeEmpty = false,
+  ): Promise<ArtifactOutcome> => {
+    if (!artifactName.test(name) || artifacts.some((a) => a.name === name))
+      throw new HoldfastError("usage", `'${name}' is no free artifact name`);
+    const { deadlineMs } = context.policy;
+    const start = () =>
+      context.exec.pipe(commands as [Command, ...Command[]], {
+        ...(deadlineMs > 0 ? { deadlineMs } : {}),
+        ...(input === undefined ? {} : { input }),
+      });
+    const outcome = await storeStream(name, codecUsed, start, mayBeEmpty);
+    artifacts.push(outcome.artifact);
+    return outcome;
+  };
+
+  return {
+    artifacts,
+    fromCommand: async (name, command) => {
+      const second = await compressor(context.exec, codec, level);
+      return add(name, codec, second === undefined ? [command] : [command, second]);
+    },
+    fromFile: async (name, path, codecUsed = codec) => {
+      const command = (await compressor(context.exec, codecUsed, level)) ?? { argv: ["cat"] };
+      const file = await open(path, "r");
+      try {
+        return await add(name, codecUsed, [command], file.fd, true);
+      } finally {
+        await file.close();
+      }
+    },
+    fromBytes: async (name, bytes) => {
+      if (bytes.byteLength > smallLimitBytes) throw new HoldfastError("usage", `'${name}' is over 8 MiB`);
+      if (!artifactName.test(name) || artifacts.some((a) => a.name === name))
+        throw new HoldfastError("usage", `'${name}' is no free artifact name`);
+      const outcome = await storeStream(name, "none", () => bytes, true);
+      artifacts.push(outcome.artifact);
+      return outcome;
+    },
+  };
+}
+
+/** Stores one stream as an artifact; when anything fails, everything of it is taken away again. */
+function storing(
+  context: RepositoryContext,
+  dataKey: DataKey,
+  at: { readonly id: PointId; readonly runId: string; readonly objectBytes: number | undefined },
+  onProgress: (progress: Progress) => void,
+) {
+  const store = writable(context.stores);
+  return async (
+    name: string,
+    codec: Codec,
+    start: () => Pipe | Uint8Array,
+    mayBeEmpty: boolean,
+  ): Promise<ArtifactOutcome> => {
+    const writer = openObjectWriter(
+      store,
+      dataKey,
+      codec,
+      (index) => {
+        const key = keys.object(context.prefix, at.id, at.runId, name, index);
+        return { key, context: contextOf(context, context.prefix, at.id, key) };
+      },
+      at.objectBytes,
+    );
+    const started = start();
+    const pipe = started instanceof Uint8Array ? undefined : started;
+    const source = started instanceof Uint8Array ? [started] : (started.output ?? []);
+    let doneBytes = 0;
+    const head: Buffer[] = [];
+    try {
+      try {
+        for await (const chunk of source as AsyncIterable<Buffer>) {
+          if (doneBytes < headBytes) head.push(Buffer.from(chunk));
+          doneBytes += chunk.length;
+          await writer.write(chunk);
+          onProgress({ step: name, doneBytes });
+        }
+      } catch (error) {
+        await pipe?.stop();
+        throw error;
+      }
+      // Only now is the end of the stream known to be its end, and not the end of a program that died.
+      const stderr = (await pipe?.done)?.stderr ?? [];
+      if (!mayBeEmpty && isEmptyStream(codec, Buffer.concat(head), doneBytes))
+        throw new HoldfastError("empty-backup", `nothing came for artifact '${name}'`);
+      const written = await writer.end();
+      return { artifact: { name, codec, ...written }, stderr: stderr.join("").slice(-65_536) };
+    } catch (error) {
+      const left = await writer.abort();
+      await deletable({ ...context.stores, delete: context.stores.delete ?? store })
+        .remove(left)
+        .catch((cause: unknown) =>
+          context.log.warn("objects of a failed artifact stay until the sweep", {
+            name,
+            cause: String(cause),
+          }),
+        );
+      throw error;
+    }
+  };
+}
