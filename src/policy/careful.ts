@@ -20,7 +20,7 @@ import { locationAt, maxDepth } from "./text.ts";
 
 export const maxDocuments = 500;
 const maxAliases = 100;
-const maxExpandedNodes = 50_000;
+const maxExpandedNodes = 200_000;
 const coreTags = new Set(
   ["str", "int", "float", "bool", "null", "map", "seq"].map((t) => `tag:yaml.org,2002:${t}`),
 );
@@ -148,10 +148,10 @@ class Walk {
     if (this.#nodes > maxExpandedNodes) {
       if (this.#nodes === maxExpandedNodes + 1) {
         this.#fault(
-          "yaml/alias-bomb",
+          this.#aliases > 0 ? "yaml/alias-bomb" : "yaml/too-large",
           from,
           to,
-          `more than ${maxExpandedNodes} values once aliases are followed`,
+          `more than ${maxExpandedNodes} values, aliases followed`,
           "write the values out",
         );
       }
