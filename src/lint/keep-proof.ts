@@ -1,0 +1,105 @@
+/**
+ * Proof by simulation that a keep table holds a reach. Judged once a day after that day's last capture, for
+ * 400 days, on a history that is as long as the reach; shared by all policies with the same table and cron.
+ */
+import type { KeepTable } from "../policy/model.ts";
+import { type Cron, occurrences } from "../time/cron.ts";
+
+const dayMs = 86_400_000;
+const judgedDays = 400;
+/** Bounds the work for a cron that fires every minute. */
+const maxFirings = 300_000;
+
+export interface KeepProof {
+  readonly holds: boolean;
+  /** Least age the oldest kept point had on any judged day. */
+  readonly oldestAgeDays: number;
+  /** One sentence for a message. */
+  readonly detail: string;
+}
+
+const known = new Map<string, KeepProof>();
+
+/** Whether on every judged day the oldest kept point is at least `reachMs` old. The cron must fire. */
+export function proveKeep(
+  cron: Cron,
+  timeZone: string,
+  keep: KeepTable,
+  reachMs: number,
+  nowMs: number,
+): KeepProof {
+  const lines = Object.entries(keep).sort().join(" ");
+  const firstDay = Math.floor(nowMs / dayMs);
+  const key = `${cron.text}|${timeZone}|${lines}|${reachMs}|${firstDay}`;
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  if (known.size > 5000) known.clear();
+  const proof = simulate(cron, timeZone, keep, reachMs, firstDay * dayMs);
+  known.set(key, proof);
+  return proof;
+}
+
+/** One line of the table: which bucket an instant falls in, and how many buckets are kept. */
+interface Line {
+  readonly count: number;
+  readonly bucketOf: (atMs: number) => number;
+  /** Newest firing of every finished bucket, oldest first. */
+  readonly newest: number[];
+  bucket: number;
+}
+
+function simulate(cron: Cron, timeZone: string, keep: KeepTable, reachMs: number, nowMs: number): KeepProof {
+  const startMs = nowMs - reachMs - 2 * dayMs;
+  const firings = occurrences(cron, timeZone, startMs, nowMs + judgedDays * dayMs, maxFirings);
+  const lines = linesOf(keep);
+  const ageMs = (keep.days ?? 0) * dayMs;
+  let least = Number.POSITIVE_INFINITY;
+  let leastAtMs = 0;
+  let byAge = 0;
+  for (const [i, atMs] of firings.entries()) {
+    for (const line of lines) advance(line, firings[i - 1], atMs);
+    while ((firings[byAge] as number) < atMs - ageMs) byAge += 1;
+    const next = firings[i + 1];
+    const isLastOfDay = next === undefined || Math.floor(next / dayMs) !== Math.floor(atMs / dayMs);
+    if (!isLastOfDay || atMs < nowMs) continue;
+    let oldest = ageMs === 0 ? atMs : (firings[byAge] as number);
+    for (const line of lines) oldest = Math.min(oldest, oldestOf(line, atMs));
+    if (atMs - oldest >= least) continue;
+    least = atMs - oldest;
+    leastAtMs = atMs;
+  }
+  const days = Math.floor(least / dayMs);
+  return {
+    holds: least >= reachMs,
+    oldestAgeDays: days,
+    detail: `on ${new Date(leastAtMs).toISOString().slice(0, 10)} the oldest point kept is ${days} days old`,
+  };
+}
+
+function linesOf(keep: KeepTable): readonly Line[] {
+  const line = (count: number | undefined, bucketOf: Line["bucketOf"]): readonly Line[] =>
+    count === undefined ? [] : [{ count, bucketOf, newest: [], bucket: Number.NaN }];
+  let serial = 0;
+  return [
+    ...line(keep.last, () => serial++),
+    ...line(keep.hourly, (atMs) => Math.floor(atMs / 3_600_000)),
+    ...line(keep.daily, (atMs) => Math.floor(atMs / dayMs)),
+    // Day 0 was a Thursday; ISO weeks begin on Monday.
+    ...line(keep.weekly, (atMs) => Math.floor((Math.floor(atMs / dayMs) + 3) / 7)),
+    ...line(keep.monthly, (atMs) => new Date(atMs).getUTCFullYear() * 12 + new Date(atMs).getUTCMonth()),
+    ...line(keep.yearly, (atMs) => new Date(atMs).getUTCFullYear()),
+  ];
+}
+
+function advance(line: Line, previousMs: number | undefined, atMs: number): void {
+  const bucket = line.bucketOf(atMs);
+  if (bucket === line.bucket) return;
+  line.bucket = bucket;
+  if (previousMs !== undefined) line.newest.push(previousMs);
+}
+
+/** The oldest point the line keeps; with fewer buckets than it may keep everything stays. */
+function oldestOf(line: Line, atMs: number): number {
+  if (line.count === 1) return atMs;
+  return line.newest[line.newest.length - (line.count - 1)] ?? Number.NEGATIVE_INFINITY;
+}
