@@ -1,0 +1,46 @@
+/** The storing process itself: killed in the middle it leaves no point, and its memory does not grow with size. */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { makeFixture } from "./fixture.ts";
+
+const child = join(import.meta.dirname, "store-in-child.ts");
+
+it("leaves no listed point when it is killed, and only what the sweep takes", async () => {
+  const f = await makeFixture();
+  try {
+    const script = "while :; do head -c 1000000 /dev/urandom; done";
+    const storing = spawn(process.execPath, [child, f.settings.path, f.keys.recipient, "zstd", script]);
+    const uploads = join(f.settings.path, ".uploads");
+    while (!existsSync(uploads)) await sleep(20);
+    await sleep(300);
+    storing.kill("SIGKILL");
+    await once(storing, "exit");
+    const repository = await f.open();
+    expect(await repository.catalogue()).toMatchObject({ points: [], unreadable: [] });
+    await repository.mark();
+    const later = Date.now() + 2 * 86_400_000;
+    expect((await repository.sweep(later, 86_400_000, true)).length).toBe(1);
+    expect(await repository.sweep(later, 86_400_000, false)).toEqual([]);
+  } finally {
+    await f.remove();
+  }
+});
+
+it("stores 1 GiB in flat memory", async () => {
+  const f = await makeFixture();
+  try {
+    const script =
+      "openssl enc -aes-128-ctr -nosalt -pass pass:x -in /dev/zero 2>/dev/null | head -c 1073741824";
+    const args = [child, f.settings.path, f.keys.recipient, "none", script];
+    const figures = JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" }));
+    console.info(figures);
+    expect(figures.plainBytes).toBe(1_073_741_824);
+    expect(figures.maxRssMiB).toBeLessThan(160);
+  } finally {
+    await f.remove();
+  }
+});
