@@ -30,6 +30,8 @@ interface OpenObject {
   readonly hash: ReturnType<typeof createHash>;
   plainBytes: number;
   sizeBytes: number;
+  /** The store takes one frame while the next one is sealed and hashed. */
+  inFlight: Promise<void>;
 }
 
 export function openObjectWriter(
@@ -48,19 +50,31 @@ export function openObjectWriter(
     for (const part of bytes) {
       object.hash.update(part);
       object.sizeBytes += part.length;
-      await object.upload.write(part);
+      await object.inFlight;
+      object.inFlight = object.upload.write(part);
+      // Looked at by the next one, or at the end.
+      object.inFlight.catch(() => undefined);
     }
   };
   const begin = async (): Promise<OpenObject> => {
     const { key, context } = place(objects.length);
     const sealer = seal(dataKey, { context, codec });
     const upload = store.upload(key, { ifAbsent: true });
-    current = { key, upload, sealer, hash: createHash("sha256"), plainBytes: 0, sizeBytes: 0 };
+    current = {
+      key,
+      upload,
+      sealer,
+      hash: createHash("sha256"),
+      plainBytes: 0,
+      sizeBytes: 0,
+      inFlight: Promise.resolve(),
+    };
     await send(current, [sealer.header()]);
     return current;
   };
   const finish = async (object: OpenObject) => {
     await send(object, object.sealer.end());
+    await object.inFlight;
     await object.upload.complete();
     objects.push({ key: object.key, sizeBytes: object.sizeBytes, sha256: object.hash.digest("hex") });
     current = undefined;
@@ -87,6 +101,7 @@ export function openObjectWriter(
       const open = current;
       current = undefined;
       // The one being completed may have become visible before its answer was lost.
+      await open?.inFlight.catch(() => undefined);
       await open?.upload.abort().catch(() => undefined);
       return [...objects.map((o) => o.key), ...(open === undefined ? [] : [open.key])];
     },
