@@ -47,15 +47,24 @@ export function lint(
   const waived: WaivedFinding[] = [];
   const used = new Set<Waiver>();
 
-  for (const rule of rules) {
-    for (const complaint of rule.check({ set: reading.set, nowMs: options.nowMs })) {
-      const { finding, document } = place(rule, complaint, reading);
-      const waiver = waiverFor(finding, document, reading.set.waivers, options.nowMs);
-      if (waiver === undefined) findings.push(finding);
-      else {
-        used.add(waiver);
-        waived.push({ finding, waiver });
-      }
+  // File by file, because the reading keeps the places of only a few files at a time.
+  const fileOf = new Map(reading.entries.map((entry) => [`${entry.kind}/${entry.name}`, entry.file]));
+  const pending = rules
+    .flatMap((rule) =>
+      [...rule.check({ set: reading.set, nowMs: options.nowMs })].map((complaint) => {
+        const target = listDocument(complaint, reading.entries);
+        const file = fileOf.get(`${target.document.kind}/${target.document.name}`) ?? "";
+        return { rule, complaint, target, file };
+      }),
+    )
+    .sort((a, b) => order(a.file, b.file));
+  for (const { rule, complaint, target } of pending) {
+    const finding = place(rule, complaint, target, reading);
+    const waiver = waiverFor(finding, target.document.name, reading.set.waivers, options.nowMs);
+    if (waiver === undefined) findings.push(finding);
+    else {
+      used.add(waiver);
+      waived.push({ finding, waiver });
     }
   }
   if (secretRules.some((rule) => isChosen(rule.id))) {
@@ -79,16 +88,13 @@ export function lint(
 function place(
   rule: Rule,
   complaint: Complaint,
+  target: ReturnType<typeof listDocument>,
   reading: PolicyReading,
-): { readonly finding: Finding; readonly document: string } {
-  const target = listDocument(complaint, reading.entries);
+): Finding {
   const location = reading.locate(target.document, target.path, complaint.atKey);
   const { message, hint, replacement } = complaint;
   const fix = replacement === undefined ? {} : { fix: { location, text: replacement } };
-  return {
-    finding: { rule: rule.id, severity: rule.severity, location, message, hint, ...fix },
-    document: target.document.name,
-  };
+  return { rule: rule.id, severity: rule.severity, location, message, hint, ...fix };
 }
 
 function byPlace(a: Finding, b: Finding): number {
