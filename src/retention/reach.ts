@@ -1,0 +1,142 @@
+/**
+ * Proof by simulation that a keep table holds what a policy promises. The policy is run day by day on a
+ * history as long as the promise, then judged for 400 days at each day's last capture, when the table has
+ * just been applied and the oldest point is youngest. Results are shared by all that ask the same.
+ */
+import type { KeepTable } from "../policy/model.ts";
+import { type Cron, nextAfter, parseCron } from "../time/cron.ts";
+import { formatDuration } from "../time/duration.ts";
+import { dayMs, describeKeep, longestAgeMs } from "./calendar.ts";
+import { decide, type RetentionPoint } from "./decide.ts";
+
+const judgedDays = 400;
+/** Bounds the work for a cron that fires every minute. */
+const maxFirings = 1_500_000;
+
+export interface ReachProof {
+  readonly holds: boolean;
+  /** Least age the oldest kept point had on any judged day. */
+  readonly oldestAgeDays: number;
+  /** UTC day on which the promise is broken first. */
+  readonly firstBadDay?: string;
+  /** One sentence for a message. */
+  readonly detail: string;
+}
+
+export interface ReachQuestion {
+  readonly cron: string;
+  readonly timeZone: string;
+  readonly keep: KeepTable;
+  readonly reachMs: number | "forever";
+  readonly nowMs: number;
+}
+
+export interface PitrQuestion extends Omit<ReachQuestion, "reachMs"> {
+  readonly logKeep: KeepTable;
+  readonly pitrWindowMs: number;
+}
+
+const known = new Map<string, ReachProof>();
+
+/**
+ * Whether on every judged day the oldest kept point is at least `reachMs` old; then each day inside the reach
+ * has a point at or before it, namely that one.
+ */
+export function proveReach(question: ReachQuestion): ReachProof {
+  const { cron, timeZone, keep, reachMs } = question;
+  const lines = Object.entries(keep).sort().join(" ");
+  const firstDay = Math.floor(question.nowMs / dayMs);
+  const key = `${cron}|${timeZone}|${lines}|${reachMs}|${firstDay}`;
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const proof = prove({ ...question, nowMs: firstDay * dayMs });
+  if (known.size > 5000) known.clear();
+  known.set(key, proof);
+  return proof;
+}
+
+/** Whether at each moment a kept point lies at or before the window's start and the log is kept from it on. */
+export function provePitr(question: PitrQuestion): ReachProof {
+  const { pitrWindowMs, logKeep } = question;
+  const points = proveReach({ ...question, reachMs: pitrWindowMs });
+  if (!points.holds) return points;
+  const logMs = longestAgeMs(logKeep);
+  if (logMs >= pitrWindowMs) {
+    return { ...points, detail: `${points.detail}; the log is kept for ${formatDuration(logMs)}` };
+  }
+  return {
+    holds: false,
+    oldestAgeDays: Math.floor(logMs / dayMs),
+    firstBadDay: new Date(question.nowMs + logMs).toISOString().slice(0, 10),
+    detail: `the log is kept for ${formatDuration(logMs)}, the window is ${formatDuration(pitrWindowMs)}`,
+  };
+}
+
+function prove(question: ReachQuestion): ReachProof {
+  const { keep, reachMs, timeZone, nowMs } = question;
+  const cron = parseCron(question.cron);
+  const today = new Date(nowMs).toISOString().slice(0, 10);
+  if ("error" in cron) {
+    return { holds: false, oldestAgeDays: 0, firstBadDay: today, detail: `the cron is wrong: ${cron.error}` };
+  }
+  if (nextAfter(cron, timeZone, nowMs) === undefined) {
+    return { holds: false, oldestAgeDays: 0, firstBadDay: today, detail: "the cron never fires" };
+  }
+  if (keep.forever) {
+    const days = reachMs === "forever" ? Number.POSITIVE_INFINITY : Math.ceil(reachMs / dayMs);
+    return { holds: true, oldestAgeDays: days, detail: "nothing expires" };
+  }
+  if (reachMs === "forever") {
+    const detail = `'${describeKeep(keep)}' lets points go, the reach is forever`;
+    return { holds: false, oldestAgeDays: 0, firstBadDay: today, detail };
+  }
+  return simulateDays(cron, question, reachMs);
+}
+
+function simulateDays(cron: Cron, question: ReachQuestion, reachMs: number): ReachProof {
+  const { keep, timeZone, nowMs } = question;
+  let kept: readonly RetentionPoint[] = [];
+  let least = Number.POSITIVE_INFINITY;
+  let leastAtMs = nowMs;
+  let firstBadDay: string | undefined;
+  let firings = 0;
+  let today: RetentionPoint[] = [];
+  const endMs = nowMs + judgedDays * dayMs;
+  let atMs = nextAfter(cron, timeZone, nowMs - reachMs - 2 * dayMs - 1);
+  while (atMs !== undefined && atMs < endMs && firings < maxFirings) {
+    firings += 1;
+    today.push({ id: String(atMs), atMs, good: true, parents: [] });
+    const next = nextAfter(cron, timeZone, atMs);
+    const isLastOfDay = next === undefined || Math.floor(next / dayMs) !== Math.floor(atMs / dayMs);
+    if (isLastOfDay) {
+      kept = survivors([...kept, ...today], keep, timeZone, atMs);
+      today = [];
+      const ageMs = atMs - (kept[0]?.atMs ?? atMs);
+      if (atMs >= nowMs && ageMs < least) {
+        least = ageMs;
+        leastAtMs = atMs;
+      }
+      if (atMs >= nowMs && ageMs < reachMs) firstBadDay ??= new Date(atMs).toISOString().slice(0, 10);
+    }
+    atMs = next;
+  }
+  const days = Math.floor(Math.min(least, reachMs + endMs - nowMs) / dayMs);
+  const on = new Date(leastAtMs).toISOString().slice(0, 10);
+  return {
+    holds: firstBadDay === undefined,
+    oldestAgeDays: days,
+    ...(firstBadDay === undefined ? {} : { firstBadDay }),
+    detail: `on ${on} the oldest point kept is ${days} days old`,
+  };
+}
+
+/** What the table leaves, oldest first. What it lets go once it never wants back, so the rest can be forgotten. */
+function survivors(
+  points: readonly RetentionPoint[],
+  keep: KeepTable,
+  timeZone: string,
+  nowMs: number,
+): readonly RetentionPoint[] {
+  const decisions = decide({ points, keep, timeZone, nowMs });
+  return points.filter((_, index) => decisions[index]?.keep === true);
+}
