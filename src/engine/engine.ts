@@ -3,7 +3,7 @@
  * this. `test/conformance/engine.ts` holds every engine to it.
  */
 import type { ArtifactSink, ArtifactSource } from "../catalogue/artifact.ts";
-import type { LogArchive } from "../catalogue/catalogue.ts";
+import type { LogArchive, LogNames } from "../catalogue/catalogue.ts";
 import type { Instant } from "../catalogue/instant.ts";
 import type { Check, LogNeed, Manifest, Measurements, PointId } from "../catalogue/manifest.ts";
 import type { ComponentKind } from "../component.ts";
@@ -87,6 +87,8 @@ export interface RunningServer {
 
 export interface Engine {
   readonly kind: ComponentKind;
+  /** How stored pieces of the log are named; absent where the component has no log. */
+  readonly logNames?: LogNames;
   /** Never throws for an unreachable source: `reachable` is false then. */
   probe(context: EngineContext): Promise<SourceFacts>;
   /** Mends one drift that `probe` called mendable. */

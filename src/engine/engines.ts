@@ -1,0 +1,12 @@
+/** The engines there are: one line each. A component without a line is checked and not yet run. */
+import type { ComponentKind } from "../component.ts";
+import type { Engine } from "./engine.ts";
+import { postgresql } from "./postgresql/engine.ts";
+
+const list: readonly Engine[] = [postgresql];
+
+export const engines: Partial<Readonly<Record<ComponentKind, Engine>>> = Object.fromEntries(
+  list.map((engine) => [engine.kind, engine]),
+);
+
+export const builtKinds: readonly ComponentKind[] = list.map((engine) => engine.kind);

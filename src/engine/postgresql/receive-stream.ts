@@ -1,0 +1,246 @@
+/**
+ * The resident receiver. pg_receivewal writes into a spool and acknowledges to nobody: it runs without the
+ * slot. What the spool holds goes to the store, and only then is the slot moved, so the server keeps every
+ * segment until the store has it. `kill -9` at any moment loses nothing: the spool and the slot are enough
+ * to go on. @see docs/decisions/0005
+ */
+import { join } from "node:path";
+import type pg from "pg";
+import { instant } from "../../catalogue/instant.ts";
+import { HoldfastError } from "../../errors.ts";
+import type { Resident } from "../../exec/exec.ts";
+import type { LogStore } from "../../repository/repository.ts";
+import type { EngineContext, LogProgress } from "../engine.ts";
+import { askText, type Connection, connectionOf, libpqEnvironment, withClient } from "./connection.ts";
+import { readFacts } from "./facts.ts";
+import { programsOf } from "./programs.ts";
+import { advanceSlot, ensureSlot } from "./slot.ts";
+import { dropFromSpool, openSpool, readSpool, type SpoolFiles, seedSpool } from "./spool.ts";
+import { formatLsn, parseSegment, segmentName, timelineName } from "./wal.ts";
+
+const lookEveryMs = 250;
+const parallelPuts = 3;
+const longestPauseMs = 30_000;
+/** An old partial that has not moved for so long belongs to a timeline that is over. */
+const abandonedMs = 10_000;
+const farewellMs = 15_000;
+
+interface Session {
+  readonly context: EngineContext;
+  readonly log: LogStore;
+  readonly onFlow: (flow: LogProgress) => void;
+  readonly connection: Connection;
+  readonly spool: string;
+  readonly segmentBytes: number;
+  readonly slot: string;
+  readonly application: string;
+  /** Modification time of each partial when it was pushed last. */
+  readonly pushed: Map<string, number>;
+  readonly histories: Set<string>;
+  lastPushAtMs: number;
+}
+
+/** Runs until the signal aborts. @throws wal-gap when the slot has lost WAL; guard-refused for a foreign spool */
+export async function receiveStream(
+  context: EngineContext,
+  log: LogStore,
+  onFlow: (flow: LogProgress) => void,
+): Promise<void> {
+  let pauseMs = 1000;
+  while (!context.signal.aborted) {
+    const startedAtMs = context.clock.nowMs();
+    try {
+      await receiveOnce(context, log, onFlow);
+    } catch (error) {
+      if (context.signal.aborted) return;
+      if (!(error instanceof HoldfastError) || !error.transient) throw error;
+      context.log.warn("the receiver starts again", {
+        policy: context.policy.name,
+        code: error.code,
+        cause: error.message,
+      });
+    }
+    if (context.clock.nowMs() - startedAtMs > longestPauseMs) pauseMs = 1000;
+    await context.clock.wait(pauseMs * (0.75 + Math.random() / 2), context.signal).catch(() => undefined);
+    pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+  }
+}
+
+async function receiveOnce(
+  context: EngineContext,
+  log: LogStore,
+  onFlow: (flow: LogProgress) => void,
+): Promise<void> {
+  const connection = await connectionOf(context);
+  const spool = join(context.workDirectory, "spool");
+  const slot = context.policy.log?.slot ?? "";
+  const facts = await withClient(connection, async (client) => {
+    const found = await readFacts(client);
+    await openSpool(spool, found.systemIdentifier);
+    const { restartPosition, isNew } = await ensureSlot(client, slot);
+    const branch = await branchOf(client, found.timeline);
+    const first = segmentName(branch, Math.floor(restartPosition / found.segmentBytes), found.segmentBytes);
+    const isSeeded = await seedSpool(spool, found.segmentBytes, first);
+    if (isNew) context.log.info("made the replication slot", { policy: context.policy.name, slot });
+    if (isSeeded) context.log.debug("the receiver begins at the slot", { first });
+    return found;
+  });
+  const session: Session = {
+    context,
+    log,
+    onFlow,
+    connection,
+    spool,
+    segmentBytes: facts.segmentBytes,
+    slot,
+    application: `holdfast wal ${context.policy.name}`.slice(0, 63),
+    pushed: new Map(),
+    histories: new Set(),
+    lastPushAtMs: 0,
+  };
+  const program = await programsOf(context, facts.major).path("pg_receivewal");
+  const receiver = context.exec.resident(
+    {
+      argv: [program, "--directory", spool, "--no-loop", "--no-password", "--status-interval=1"],
+      env: libpqEnvironment(connection, session.application),
+    },
+    (line) => context.log.debug("pg_receivewal", { line }),
+  );
+  try {
+    await drainWhile(session, receiver);
+  } finally {
+    await receiver.stop("SIGINT");
+    await farewell(session);
+  }
+}
+
+/** The slot can be on an earlier timeline than the server only after a promotion we have not followed yet. */
+async function branchOf(client: pg.Client, timeline: number): Promise<string> {
+  const walFile = await askText(
+    client,
+    "select case when pg_is_in_recovery() then '' else pg_walfile_name(pg_current_wal_lsn()) end",
+  );
+  return walFile.length === 24 ? walFile.slice(0, 8) : timelineName(timeline);
+}
+
+/** @throws tool-failed when pg_receivewal ends, which is how a server that went away shows */
+async function drainWhile(session: Session, receiver: Resident): Promise<void> {
+  const { context } = session;
+  let ended: Awaited<Resident["ended"]> | undefined;
+  void receiver.ended.then((end) => {
+    ended = end;
+  });
+  while (!context.signal.aborted) {
+    // Seen before the drain, so that what it wrote last is drained before its end is told.
+    const endedBefore = ended;
+    await drain(session, endedBefore !== undefined);
+    if (endedBefore !== undefined) {
+      const said = endedBefore.stderr.trim().split("\n").slice(-3).join("; ");
+      throw new HoldfastError(
+        "source-unreachable",
+        `pg_receivewal has ended: ${said === "" ? `status ${endedBefore.exitStatus}` : said}`,
+      );
+    }
+    await context.clock.wait(lookEveryMs, context.signal).catch(() => undefined);
+  }
+}
+
+/** One look at the spool: histories first, then whole segments in order, then what is unfinished. */
+async function drain(session: Session, pushNow: boolean): Promise<void> {
+  const { context, spool, log } = session;
+  const files = await readSpool(spool, session.segmentBytes);
+  for (const branch of files.histories) {
+    if (session.histories.has(branch)) continue;
+    await log.putHistory(branch, join(spool, `${branch}.history`));
+    session.histories.add(branch);
+  }
+  await drainSegments(session, files.segments);
+  const isDue = context.clock.nowMs() - session.lastPushAtMs >= (context.policy.log?.pushEveryMs ?? 2000);
+  if (isDue || pushNow) await pushPartials(session, files);
+}
+
+async function drainSegments(session: Session, segments: readonly string[]): Promise<void> {
+  for (let at = 0; at < segments.length; at += parallelPuts) {
+    const batch = segments.slice(at, at + parallelPuts);
+    await Promise.all(
+      batch.map((name) => session.log.put({ branch: name.slice(0, 8), name }, join(session.spool, name))),
+    );
+    const last = batch.at(-1) ?? "";
+    const end = ((parseSegment(last, session.segmentBytes)?.sequence ?? 0) + 1) * session.segmentBytes;
+    await acknowledge(session, formatLsn(end));
+    for (const name of batch) {
+      await dropFromSpool(session.spool, name);
+      session.pushed.delete(name);
+    }
+    session.onFlow({ stored: last, storedAt: instant(session.context.clock.nowMs()), partial: false });
+  }
+}
+
+async function pushPartials(session: Session, files: SpoolFiles): Promise<void> {
+  const { context, spool, log } = session;
+  session.lastPushAtMs = context.clock.nowMs();
+  for (const [index, { name, modifiedMs }] of files.partials.entries()) {
+    const isLast = index === files.partials.length - 1;
+    const isPushed = session.pushed.get(name) === modifiedMs;
+    if (isPushed && !isLast && context.clock.nowMs() - modifiedMs > abandonedMs) {
+      await dropFromSpool(spool, `${name}.partial`);
+      continue;
+    }
+    if (isPushed) continue;
+    // Taken before the file is read: everything up to here is in it.
+    const written = isLast ? await writtenLsn(session) : undefined;
+    const isThere = await log
+      .putPartial({ branch: name.slice(0, 8), name }, join(spool, `${name}.partial`))
+      .then(
+        () => true,
+        (error: NodeJS.ErrnoException) => {
+          // It has become a whole segment meanwhile, and the next look stores it as one.
+          if (
+            error.code === "ENOENT" ||
+            (error.cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT"
+          )
+            return false;
+          throw error;
+        },
+      );
+    if (!isThere) continue;
+    session.pushed.set(name, modifiedMs);
+    if (written !== undefined) await acknowledge(session, written);
+    session.onFlow({ stored: name, storedAt: instant(context.clock.nowMs()), partial: true });
+  }
+}
+
+/** What pg_receivewal had written when it last told the server; undefined when nobody can say. */
+async function writtenLsn(session: Session): Promise<string | undefined> {
+  try {
+    const lsn = await withClient(session.connection, (client) =>
+      askText(
+        client,
+        `select coalesce(max(write_lsn)::text, '') from pg_stat_replication where application_name = '${session.application.replaceAll("'", "''")}'`,
+      ),
+    );
+    return lsn === "" ? undefined : lsn;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A server that is away learns it later; nothing is lost by keeping WAL too long. */
+async function acknowledge(session: Session, lsn: string): Promise<void> {
+  try {
+    await withClient(session.connection, (client) => advanceSlot(client, session.slot, lsn));
+  } catch (error) {
+    session.context.log.debug("the slot could not be moved yet", { lsn, cause: String(error) });
+  }
+}
+
+/** What is in the spool when we stop is pushed once more, within bounds; the next start pushes the rest. */
+async function farewell(session: Session): Promise<void> {
+  const timeout = new Promise<void>((resolve) => setTimeout(resolve, farewellMs).unref());
+  const last = drain(session, true).catch((error: unknown) => {
+    session.context.log.warn("not everything in the spool is stored yet; the next start goes on", {
+      cause: String(error),
+    });
+  });
+  await Promise.race([last, timeout]);
+}
