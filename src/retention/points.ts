@@ -27,7 +27,9 @@ export function isProven(point: RecoveryPoint): boolean {
 /** Dated by the store's own clock, which a client with a wrong one cannot move. */
 export function retentionPoint(point: RecoveryPoint): RetentionPoint {
   const { id, parents } = point.manifest;
-  return { id, atMs: Date.parse(point.storedAt), good: isGood(point), parents };
+  const storedMs = Date.parse(point.storedAt);
+  // Without a date it counts as the oldest of all; a guard keeps it.
+  return { id, atMs: Number.isFinite(storedMs) ? storedMs : 0, good: isGood(point), parents };
 }
 
 /** The zone whose days, weeks and months the keep table counts. */
