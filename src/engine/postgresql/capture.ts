@@ -106,7 +106,10 @@ interface Taken {
   readonly filesCount?: number;
 }
 
-/** Arguments shared by both ways. WAL comes from the receiver, and without one it is fetched into the tar. */
+/**
+ * Arguments shared by both ways. The WAL of the backup itself travels in the tar also where a receiver stores
+ * it: the point then opens without the log archive, and only with WAL does pg_basebackup say where it ends.
+ */
 function argvOf(
   context: EngineContext,
   program: string,
@@ -119,7 +122,7 @@ function argvOf(
     "--pgdata",
     target,
     "--format=tar",
-    `--wal-method=${request.log === undefined ? "fetch" : "none"}`,
+    "--wal-method=fetch",
     `--checkpoint=${options["checkpoint"] === "spread" ? "spread" : "fast"}`,
     "--manifest-checksums=SHA256",
     `--label=holdfast ${request.id}`,
@@ -154,7 +157,7 @@ async function captureSpooled(
   },
 ): Promise<Taken> {
   const spool = join(context.workDirectory, "base");
-  await mkdir(spool, { recursive: true });
+  await mkdir(spool, { recursive: true, mode: 0o700 });
   const argv = argvOf(context, given.program, request, spool);
   if (given.parent !== undefined) {
     const artifact = given.parent.manifest.artifacts.find((a) => a.name === manifestArtifact);

@@ -31,7 +31,7 @@ export async function unpack(context: EngineContext, request: RestoreRequest): P
   const { directory, chain } = request;
   const newest = chain[0];
   if (newest === undefined) throw new HoldfastError("point-unknown", "a restore needs a recovery point");
-  await mkdir(directory, { recursive: true });
+  await mkdir(directory, { recursive: true, mode: 0o711 });
   const dataDirectory = join(directory, "data");
   if (newest.manifest.capture === "full") {
     const checks = await unpackOne(context, newest, dataDirectory, join(directory, "tablespaces"));
