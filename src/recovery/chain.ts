@@ -5,10 +5,17 @@
 import type { Catalogue, RecoveryPoint } from "../catalogue/catalogue.ts";
 import { type Instant, instant } from "../catalogue/instant.ts";
 import type { Manifest } from "../catalogue/manifest.ts";
-import type { RecoveryTarget } from "../engine/engine.ts";
 import { HoldfastError } from "../errors.ts";
 import { plainName, type SegmentName } from "./lineage.ts";
 import { runEndMs, type Usable, usablePoints } from "./usable.ts";
+
+/** Where a restore shall end, as the engines have it. */
+export type RecoveryTarget =
+  | { readonly kind: "latest" }
+  | { readonly kind: "point" }
+  | { readonly kind: "time"; readonly at: Instant }
+  | { readonly kind: "lsn"; readonly lsn: string }
+  | { readonly kind: "name"; readonly name: string };
 
 export interface RestorePlan {
   readonly point: RecoveryPoint;

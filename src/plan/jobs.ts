@@ -1,0 +1,155 @@
+/**
+ * The jobs a policy set wants to have. Verifications and pruning get a minute and an hour from a hash of their
+ * key, so that they spread over the day and are the same on every machine.
+ */
+import { type ComponentKind, components } from "../component.ts";
+import type { CheckRequirement, Policy, PolicySet, ProofLevel, ReconcilerSettings } from "../policy/model.ts";
+import type { Job, JobSchedule } from "../state/job.ts";
+import type { Note } from "../state/plan.ts";
+
+const dayMs = 86_400_000;
+const hourMs = 3_600_000;
+/** Reading a whole store can take long; a capture's own deadline is no measure of it. */
+const shortestDeadlineMs = 6 * hourMs;
+
+export interface DesiredJobs {
+  readonly jobs: readonly Job[];
+  readonly notes: readonly Note[];
+}
+
+/** Jobs in the order of the policies; a kind without an engine has none and a note that says so. */
+export function desiredJobs(set: PolicySet, builtKinds: readonly ComponentKind[]): DesiredJobs {
+  const jobs: Job[] = [];
+  const notes: Note[] = [];
+  for (const policy of set.policies) {
+    if (builtKinds.includes(policy.component)) {
+      jobs.push(...captureJobs(policy), ...verifyJobs(policy), pruneJob(policy));
+      continue;
+    }
+    const { title } = components[policy.component];
+    const message = `the engine for ${title} is not there yet: nothing is scheduled and nothing is backed up`;
+    notes.push({ policy: policy.name, severity: "critical", message });
+  }
+  if (set.reconciler !== undefined) jobs.push(reportJob(set.reconciler));
+  return { jobs, notes };
+}
+
+function captureJobs(policy: Policy): readonly Job[] {
+  const { name, schedule, capture, log } = policy;
+  const shared = { policy: name, deadlineMs: policy.deadlineMs, suspended: policy.suspended };
+  const jobs: Job[] = [
+    {
+      ...shared,
+      key: `${name}/capture`,
+      kind: "capture",
+      schedule: captureSchedule(policy),
+      argv: ["backup", name],
+      group: name,
+    },
+  ];
+  if (capture.fullCron !== undefined) {
+    const timeZone = schedule.kind === "cron" ? schedule.timeZone : "Etc/UTC";
+    jobs.push({
+      ...shared,
+      key: `${name}/capture-full`,
+      kind: "capture",
+      schedule: { kind: "cron", cron: capture.fullCron, timeZone },
+      argv: ["backup", name, "--full"],
+      group: name,
+    });
+  }
+  if (log !== undefined) {
+    jobs.push({
+      ...shared,
+      key: `${name}/log`,
+      kind: "log",
+      schedule: { kind: "resident" },
+      argv: ["wal", name],
+      group: `${name}/log`,
+    });
+  }
+  return jobs;
+}
+
+function captureSchedule({ schedule }: Policy): JobSchedule {
+  switch (schedule.kind) {
+    case "cron":
+      return { kind: "cron", cron: schedule.cron, timeZone: schedule.timeZone };
+    case "continuous":
+      return { kind: "resident" };
+    case "change":
+      return { kind: "once" };
+  }
+}
+
+/** One job per level; where rows share a level the shortest time counts. Level 6 is of the whole stack. */
+function verifyJobs(policy: Policy): readonly Job[] {
+  const shortest = new Map<ProofLevel, CheckRequirement>();
+  for (const check of policy.verification.checks) {
+    if (check.level > 5) continue;
+    const known = shortest.get(check.level);
+    if (known === undefined || check.everyMs < known.everyMs) shortest.set(check.level, check);
+  }
+  return [...shortest.values()]
+    .sort((a, b) => a.level - b.level)
+    .map((check) => {
+      const key = `${policy.name}/verify-${check.level}`;
+      return {
+        key,
+        policy: policy.name,
+        kind: "verify" as const,
+        schedule: { kind: "cron" as const, cron: spreadCron(key, check.everyMs), timeZone: "Etc/UTC" },
+        argv: ["verify", policy.name, "--level", String(check.level)],
+        deadlineMs: Math.max(policy.deadlineMs, shortestDeadlineMs),
+        suspended: policy.suspended,
+        group: `${policy.name}/verify`,
+      };
+    });
+}
+
+function pruneJob(policy: Policy): Job {
+  const key = `${policy.name}/prune`;
+  return {
+    key,
+    policy: policy.name,
+    kind: "prune",
+    schedule: { kind: "cron", cron: spreadCron(key, dayMs), timeZone: "Etc/UTC" },
+    argv: ["prune", policy.name, "--apply"],
+    deadlineMs: policy.deadlineMs,
+    suspended: policy.suspended,
+    group: policy.name,
+  };
+}
+
+function reportJob({ name, reports }: ReconcilerSettings): Job {
+  return {
+    key: `${name}/report`,
+    policy: name,
+    kind: "report",
+    schedule: { kind: "cron", cron: reports.cron, timeZone: reports.timeZone },
+    argv: ["report", "--commit"],
+    deadlineMs: hourMs,
+    suspended: false,
+    group: `${name}/report`,
+  };
+}
+
+/** Hourly, daily, weekly or monthly, whichever is at least as often as asked; the rest is taken from the hash. */
+function spreadCron(key: string, everyMs: number): string {
+  const hash = fnv1a(key);
+  const minute = hash % 60;
+  const hour = Math.floor(hash / 60) % 24;
+  if (everyMs < dayMs) return `${minute} * * * *`;
+  if (everyMs < 7 * dayMs) return `${minute} ${hour} * * *`;
+  if (everyMs < 31 * dayMs) return `${minute} ${hour} * * ${Math.floor(hash / 1440) % 7}`;
+  return `${minute} ${hour} ${(Math.floor(hash / 1440) % 28) + 1} * *`;
+}
+
+/** 32 bit FNV-1a: small, and the same everywhere. */
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193) >>> 0;
+  }
+  return hash;
+}
