@@ -4,6 +4,8 @@ import type { PolicyFile } from "../policy/model.ts";
 export interface Revision {
   /** Full commit id. */
   readonly commit: string;
+  /** Tree id of the policy folder: equal while no policy has changed, whatever else was committed. */
+  readonly tree: string;
   readonly committedAt: string;
   readonly subject: string;
   readonly author: string;
@@ -28,6 +30,8 @@ export interface PolicySource {
    * whatever the remote has by then. Resolves with the new commit, or the present one when nothing differs.
    */
   publish(files: ReadonlyMap<string, string>, message: string): Promise<string>;
+  /** Paths of the files at or below `path` on the reports branch, relative to the repository. */
+  published(path: string): Promise<readonly string[]>;
   /** The newest commit on the reports branch that touched `path`: when reports really came. */
   lastPublished(path: string): Promise<{ readonly commit: string; readonly at: string } | undefined>;
 }
