@@ -8,8 +8,9 @@ import type { PointId } from "../catalogue/manifest.ts";
 import type { Policy } from "../policy/model.ts";
 import type { StoreFacts } from "../state/job.ts";
 import type { Note, Refusal } from "../state/plan.ts";
+import { parseCron, widestGapMs } from "../time/cron.ts";
 import { formatDuration } from "../time/duration.ts";
-import { longestAgeMs } from "./calendar.ts";
+import { dayMs, longestAgeMs } from "./calendar.ts";
 import { decide, type RetentionDecision } from "./decide.ts";
 import { guarded, withParents } from "./guards.ts";
 import { expiredLog } from "./log-expiry.ts";
@@ -136,6 +137,11 @@ function freeze(input: PruneInput, table: readonly RetentionDecision[]): Refusal
     const message = `the newest point was stored at ${instant(newestMs)}, which is ${formatDuration(newestMs - nowMs)} in the future; nothing is removed`;
     return refusal("clock-jump", message, "set this machine's clock right");
   }
+  const quietMs = nowMs - newestMs;
+  if (catalogue.points.length > 0 && quietMs > quietLimitMs(policy, newestMs)) {
+    const message = `the newest point was stored ${formatDuration(quietMs)} ago, at ${instant(newestMs)}: this machine's clock is wrong or captures have stopped; nothing is removed`;
+    return refusal("clock-jump", message, "look at the clock, then take a new point with holdfast backup");
+  }
   if (table.length > 0 && table.every((d) => !d.keep)) {
     const message = `every one of ${table.length} points would expire at ${instant(nowMs)}, the newest is of ${instant(newestMs)}; nothing is removed`;
     return refusal(
@@ -145,6 +151,15 @@ function freeze(input: PruneInput, table: readonly RetentionDecision[]): Refusal
     );
   }
   return undefined;
+}
+
+/** Without a new point for this long time alone lets nothing go: graces, holds and ages are counted in it. */
+function quietLimitMs({ schedule }: Policy, fromMs: number): number {
+  if (schedule.kind === "continuous") return 3 * dayMs;
+  if (schedule.kind === "change") return 2 * schedule.atLeastEveryMs + dayMs;
+  const cron = parseCron(schedule.cron);
+  const gapMs = "error" in cron ? dayMs : widestGapMs(cron, schedule.timeZone, fromMs, 400);
+  return 2 * (Number.isFinite(gapMs) ? gapMs : dayMs) + dayMs;
 }
 
 /** Whether the tombstone speaks of these very bytes. */

@@ -89,7 +89,7 @@ export function makeCase(random: () => number): Case {
       parents: [],
     });
   }
-  const linked = points.map((point, index) => {
+  const linked: RetentionPoint[] = points.map((point, index) => {
     const older = points.slice(index + 1);
     const parents = older.length > 0 && random() < chaining ? [pick(older).id] : [];
     return { ...point, parents: random() < 0.02 ? [...parents, "gone"] : parents };
