@@ -82,11 +82,12 @@ export function runEndMs(usablePoint: Usable, points: readonly Usable[], logReac
     return Math.max(consistentMs, logReachMs ?? Date.parse(last.storedAt));
   }
   let endMs = Date.parse(last.storedAt);
-  // Pieces that were late are stored later than what they hold: a point behind the hole dates them better.
+  // Pieces that were late are stored later than what they hold: all of it is older than a point behind the hole.
   for (const other of points) {
     const need = other.point.manifest.log;
     if (need === undefined || need.firstSequence <= run.missing.sequence) continue;
-    if (other.consistentMs > consistentMs) endMs = Math.min(endMs, other.consistentMs);
+    if (other.consistentMs <= consistentMs) continue;
+    endMs = Math.min(endMs, Date.parse(other.point.manifest.startedAt), other.consistentMs - 1);
   }
   return Math.max(consistentMs, endMs);
 }

@@ -12,7 +12,8 @@ const layers: Readonly<Record<string, number>> = {
   state: 1,
   retention: 2,
   recovery: 2,
-  health: 2,
+  // Judges what recovery finds reachable.
+  health: 3,
   lint: 3,
   plan: 3,
   exec: 3,
