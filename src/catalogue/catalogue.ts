@@ -59,3 +59,15 @@ export interface Catalogue {
   readonly unreadable: readonly { readonly id: PointId; readonly reason: string }[];
   readonly readAt: Instant;
 }
+
+/** How an engine names the pieces of its log; pure. */
+export interface LogNames {
+  readonly segmentBytes: number;
+  /** Undefined for a name that is no full segment; a `.partial` ending has been taken off before. */
+  parseSegment(name: string): { readonly branch: string; readonly sequence: number } | undefined;
+  /** Name of the segment at a position, to speak of one that is missing. */
+  segmentName(branch: string, sequence: number): string;
+  parseHistory(branch: string, text: string): LogBranch;
+  /** The names as they are for this server: a manifest knows its segment size. */
+  forManifest(manifest: Manifest): LogNames;
+}

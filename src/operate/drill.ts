@@ -36,7 +36,10 @@ export function restoreRequest(
   for (const id of point.manifest.parents) {
     const parent = catalogue.points.find((p) => p.manifest.id === id);
     if (parent === undefined) {
-      throw new HoldfastError("object-missing", `point ${point.manifest.id} needs its parent ${id}, which is not there`);
+      throw new HoldfastError(
+        "object-missing",
+        `point ${point.manifest.id} needs its parent ${id}, which is not there`,
+      );
     }
     members.push(parent.manifest);
   }
@@ -98,14 +101,24 @@ export async function drill(
         checks.push({ name: "server started", ok: true, detail: reachedText(server) });
         checks.push(...(await ask(policy, server)));
         const rtoSeconds = (world.clock.nowMs() - decidedAtMs) / 1000;
-        const canary = await measureCanary(policy, server, request.atMs ?? decidedAtMs, request.atMs !== undefined);
+        const canary = await measureCanary(
+          policy,
+          server,
+          request.atMs ?? decidedAtMs,
+          request.atMs !== undefined,
+        );
         checks.push(...canary.checks);
         checks.push({
           name: "recovery time",
           ok: rtoSeconds * 1000 <= policy.objectives.rtoMs,
           detail: `${rtoSeconds.toFixed(1)} s from the decision to the last assertion, target ${policy.objectives.rtoMs / 1000} s`,
         });
-        const measured = { ...canary.measured, rtoSeconds, restoredBytes: restored.restoredBytes, seed: request.seed };
+        const measured = {
+          ...canary.measured,
+          rtoSeconds,
+          restoredBytes: restored.restoredBytes,
+          seed: request.seed,
+        };
         return { checks, measured, decoded };
       } finally {
         await server.stop();
@@ -129,7 +142,11 @@ async function ask(policy: Policy, server: RunningServer): Promise<readonly Chec
       const answer = await server.ask(assertion.sql, assertion.database);
       checks.push({ name, ok: answer === true, detail: `${assertion.sql} is ${String(answer)}` });
     } catch (error) {
-      checks.push({ name, ok: false, detail: `${assertion.sql}: ${error instanceof Error ? error.message : String(error)}` });
+      checks.push({
+        name,
+        ok: false,
+        detail: `${assertion.sql}: ${error instanceof Error ? error.message : String(error)}`,
+      });
     }
   }
   return checks;
@@ -146,7 +163,16 @@ async function measureCanary(
   const lastCanaryAt = await server.lastCanaryAt();
   const targetAt = instant(endAtMs);
   if (lastCanaryAt === undefined) {
-    return { checks: [{ name: "canary", ok: false, detail: "no canary in the restored data: the recovery point is unknown" }], measured: { targetAt } };
+    return {
+      checks: [
+        {
+          name: "canary",
+          ok: false,
+          detail: "no canary in the restored data: the recovery point is unknown",
+        },
+      ],
+      measured: { targetAt },
+    };
   }
   const rpoSeconds = (endAtMs - Date.parse(lastCanaryAt)) / 1000;
   const checks: Check[] = [];
@@ -154,7 +180,10 @@ async function measureCanary(
     checks.push({
       name: "stopped at the target",
       ok: rpoSeconds >= 0,
-      detail: rpoSeconds >= 0 ? `nothing after ${targetAt}` : `a canary of ${lastCanaryAt} is there, after ${targetAt}`,
+      detail:
+        rpoSeconds >= 0
+          ? `nothing after ${targetAt}`
+          : `a canary of ${lastCanaryAt} is there, after ${targetAt}`,
     });
   }
   checks.push({
@@ -170,6 +199,7 @@ function failedCheck(name: string, error: unknown): Check {
   if (!(error instanceof HoldfastError)) throw error;
   const exit = errorCodes[error.code].exit;
   const aboutUs = exit === "unreachable" || exit === "key" || exit === "interrupted" || exit === "locked";
-  if (aboutUs || error.code === "tool-missing" || error.code === "tool-version" || error.code === "usage") throw error;
+  if (aboutUs || error.code === "tool-missing" || error.code === "tool-version" || error.code === "usage")
+    throw error;
   return { name, ok: false, detail: `${error.code}: ${error.message}` };
 }

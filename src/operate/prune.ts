@@ -72,16 +72,35 @@ async function carryOut(
       manifestSha256: point.manifestSha256,
     });
     tombstoned.push(id);
+    await remember(world, policy, id, reason, 0);
   }
   const removed: { point: PointId; removedBytes: number }[] = [];
-  for (const { id } of plan.deletions) {
+  for (const { id, reason } of plan.deletions) {
     lost.throwIfAborted();
     world.step(`removing ${id}`);
     const { removedBytes } = await repository.removePoint(id, world.clock.nowMs());
     removed.push({ point: id, removedBytes });
+    await remember(world, policy, id, reason, removedBytes);
   }
   lost.throwIfAborted();
   if (plan.logKeys.length > 0) await repository.removeLog(plan.logKeys);
   if (seen.leftOvers.length > 0) await repository.sweep(world.clock.nowMs(), leftOverAgeMs, true);
   return { ...seen, tombstoned, removed, removedLog: plan.logKeys.length };
+}
+
+/** For the report alone: the store keeps no trace of what is gone. */
+async function remember(
+  world: World,
+  policy: Policy,
+  point: PointId,
+  reason: string,
+  removedBytes: number,
+): Promise<void> {
+  await world.remember("pruned", {
+    policy: policy.name,
+    point,
+    reason,
+    at: instant(world.clock.nowMs()),
+    removedBytes,
+  });
 }

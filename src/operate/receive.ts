@@ -1,6 +1,7 @@
 /** The resident log receiver of one policy, with the canary that makes its recovery point measurable. */
-import { HoldfastError } from "../errors.ts";
+
 import type { LogProgress } from "../engine/engine.ts";
+import { HoldfastError } from "../errors.ts";
 import type { Policy } from "../policy/model.ts";
 import type { World } from "./world.ts";
 

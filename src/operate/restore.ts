@@ -38,7 +38,11 @@ export interface RestoreOutcome {
  * @throws target-unreachable or wal-gap, naming what is missing and the nearest instants that can be
  *   reached; target-not-empty; point-unknown; data-damaged
  */
-export async function restore(world: World, policy: Policy, options: RestoreOptions): Promise<RestoreOutcome> {
+export async function restore(
+  world: World,
+  policy: Policy,
+  options: RestoreOptions,
+): Promise<RestoreOutcome> {
   const engine = world.engine(policy);
   const repository = await world.repository(policy);
   const startedAtMs = world.clock.nowMs();
@@ -64,12 +68,23 @@ export async function restore(world: World, policy: Policy, options: RestoreOpti
     const server = await engine.start(context, restored, request);
     for (const assertion of policy.assertions) {
       const answer = await server.ask(assertion.sql, assertion.database).catch((error: unknown) => error);
-      checks.push({ name: `assertion in ${assertion.database}`, ok: answer === true, detail: `${assertion.sql} is ${String(answer)}` });
+      checks.push({
+        name: `assertion in ${assertion.database}`,
+        ok: answer === true,
+        detail: `${assertion.sql} is ${String(answer)}`,
+      });
     }
     const lastCanaryAt = policy.canaryEveryMs > 0 ? await server.lastCanaryAt() : undefined;
     const ok = checks.every((c) => c.ok);
     const durationMs = world.clock.nowMs() - startedAtMs;
-    return { ...outcome, ok, checks, durationMs, server, ...(lastCanaryAt === undefined ? {} : { lastCanaryAt }) };
+    return {
+      ...outcome,
+      ok,
+      checks,
+      durationMs,
+      server,
+      ...(lastCanaryAt === undefined ? {} : { lastCanaryAt }),
+    };
   });
 }
 
@@ -85,9 +100,13 @@ async function choosePoint(
     if (named !== undefined) return named;
     const broken = catalogue.unreadable.find((u) => u.id === options.point);
     if (broken !== undefined) {
-      throw new HoldfastError("manifest-invalid", `the manifest of point ${broken.id} cannot be used: ${broken.reason}`, {
-        hint: `holdfast list ${policy.name} shows the others`,
-      });
+      throw new HoldfastError(
+        "manifest-invalid",
+        `the manifest of point ${broken.id} cannot be used: ${broken.reason}`,
+        {
+          hint: `holdfast list ${policy.name} shows the others`,
+        },
+      );
     }
     throw new HoldfastError("point-unknown", `policy '${policy.name}' has no point ${options.point}`, {
       hint: `holdfast list ${policy.name} shows them`,
@@ -98,7 +117,8 @@ async function choosePoint(
       hint: "is the store the right one? holdfast doctor looks",
     });
   }
-  const reachMs = options.target.kind === "time" ? await logReachMs(world, policy, repository, catalogue) : undefined;
+  const reachMs =
+    options.target.kind === "time" ? await logReachMs(world, policy, repository, catalogue) : undefined;
   const input = { catalogue, target: options.target };
   return planRestore(reachMs === undefined ? input : { ...input, logReachMs: reachMs }).point;
 }

@@ -30,17 +30,27 @@ export async function checkObjects(
     const name = `${depth === "present" ? "objects" : "checksums"} of ${member.id}`;
     if (faults.length === 0) {
       const what = depth === "present" ? "there with the size in the manifest" : "read, SHA-256 equal";
-      checks.push({ name, ok: true, detail: `${objectsCount} objects, ${formatSize(member.sizeBytes)}, ${what}` });
+      checks.push({
+        name,
+        ok: true,
+        detail: `${objectsCount} objects, ${formatSize(member.sizeBytes)}, ${what}`,
+      });
     }
     for (const fault of faults) {
-      checks.push({ name, ok: false, detail: `object '${fault.key}' (${fault.artifact}): ${fault.fault}: ${fault.detail}` });
+      checks.push({
+        name,
+        ok: false,
+        detail: `object '${fault.key}' (${fault.artifact}): ${fault.fault}: ${fault.detail}`,
+      });
     }
   }
   return checks;
 }
 
 function parentManifests(catalogue: Catalogue, point: RecoveryPoint) {
-  return point.manifest.parents.flatMap((id) => catalogue.points.find((p) => p.manifest.id === id)?.manifest ?? []);
+  return point.manifest.parents.flatMap(
+    (id) => catalogue.points.find((p) => p.manifest.id === id)?.manifest ?? [],
+  );
 }
 
 function checkManifest(policy: Policy, catalogue: Catalogue, point: RecoveryPoint): readonly Check[] {
@@ -50,14 +60,20 @@ function checkManifest(policy: Policy, catalogue: Catalogue, point: RecoveryPoin
   ];
   for (const id of manifest.parents) {
     const there = catalogue.points.some((p) => p.manifest.id === id);
-    checks.push({ name: `parent ${id}`, ok: there, detail: there ? "there" : "missing: this point cannot be restored" });
+    checks.push({
+      name: `parent ${id}`,
+      ok: there,
+      detail: there ? "there" : "missing: this point cannot be restored",
+    });
   }
   const previous = manifest.previous;
   if (previous !== null) {
     const linked = catalogue.points.find((p) => p.manifest.id === previous.id);
     if (linked !== undefined) {
       const ok = linked.manifestSha256 === previous.sha256;
-      const detail = ok ? `${previous.id} is the one it was` : `manifest of ${previous.id} was changed after it was written`;
+      const detail = ok
+        ? `${previous.id} is the one it was`
+        : `manifest of ${previous.id} was changed after it was written`;
       checks.push({ name: "previous manifest", ok, detail });
     }
   }

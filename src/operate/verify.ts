@@ -66,15 +66,22 @@ export async function verify(world: World, policy: Policy, options: VerifyOption
 function choosePoint(policy: Policy, catalogue: Catalogue, id: PointId | undefined): RecoveryPoint {
   const usable = catalogue.points.filter((p) => p.tombstone === undefined);
   const found =
-    id === undefined ? (usable.at(-1) ?? catalogue.points.at(-1)) : catalogue.points.find((p) => p.manifest.id === id);
+    id === undefined
+      ? (usable.at(-1) ?? catalogue.points.at(-1))
+      : catalogue.points.find((p) => p.manifest.id === id);
   if (found !== undefined) return found;
   const broken = catalogue.unreadable.find((u) => id === undefined || u.id === id);
   if (broken !== undefined) {
-    throw new HoldfastError("manifest-invalid", `the manifest of point ${broken.id} cannot be used: ${broken.reason}`);
+    throw new HoldfastError(
+      "manifest-invalid",
+      `the manifest of point ${broken.id} cannot be used: ${broken.reason}`,
+    );
   }
   throw new HoldfastError(
     "point-unknown",
-    id === undefined ? `policy '${policy.name}' has no recovery point yet` : `policy '${policy.name}' has no point ${id}`,
+    id === undefined
+      ? `policy '${policy.name}' has no recovery point yet`
+      : `policy '${policy.name}' has no point ${id}`,
     { hint: `holdfast list ${policy.name} shows them; holdfast backup ${policy.name} makes one` },
   );
 }
@@ -102,12 +109,15 @@ async function climbTo(
     return more.every((c) => c.ok);
   };
   world.step(`level 0: every object of ${point.manifest.id} is there`);
-  if (!climbed(await checkObjects(policy, repository, catalogue, point, "present"))) return { level: -1, checks, measured };
+  if (!climbed(await checkObjects(policy, repository, catalogue, point, "present")))
+    return { level: -1, checks, measured };
   if (asked === 0) return { level: 0, checks, measured };
   if (!climbed(checkSize(policy, catalogue, point))) return { level: 0, checks, measured };
   if (asked === 1) return { level: 1, checks, measured };
   world.step("level 2: every stored byte is read and hashed");
-  if (!climbed(await checkObjects(policy, repository, catalogue, point, "checksum", (p) => world.progress(p)))) {
+  if (
+    !climbed(await checkObjects(policy, repository, catalogue, point, "checksum", (p) => world.progress(p)))
+  ) {
     return { level: 1, checks, measured };
   }
   if (asked === 2) return { level: 2, checks, measured };

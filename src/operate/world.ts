@@ -39,4 +39,8 @@ export interface World {
   /** Lower-case hex. Here so that pure callers need no crypto of their own. */
   sha256(text: string): string;
   randomId(): string;
+  /** Adds one line to a journal in the state folder; journals are for people, no decision reads them. */
+  remember(journal: string, value: object): Promise<void>;
+  /** The journal's newest 10,000 lines, oldest first; broken lines are left out. */
+  recall<T>(journal: string): Promise<readonly T[]>;
 }

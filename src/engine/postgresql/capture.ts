@@ -184,6 +184,9 @@ async function captureSpooled(
   return { stderr, isSpooled: true, filesCount };
 }
 
+/** A receiver that was started in the same moment needs a little time to make its slot. */
+const slotWaitMs = 30_000;
+
 /** Without the slot the WAL of this backup may be gone before anybody has stored it. */
 async function requireSlot(
   context: EngineContext,
@@ -191,17 +194,23 @@ async function requireSlot(
   client: Parameters<typeof askText>[0],
 ): Promise<void> {
   const slot = context.policy.log?.slot ?? "";
-  const { rows } = await client.query<{ wal_status: string | null }>(
-    "select wal_status from pg_replication_slots where slot_name = $1",
-    [slot],
-  );
-  if (rows[0] !== undefined && rows[0].wal_status !== "lost") return;
-  const state = rows[0] === undefined ? "is not there" : "has lost WAL";
-  throw new HoldfastError(
-    "wal-gap",
-    `the replication slot '${slot}' at ${connection.host}:${connection.port} ${state}; a base backup without its WAL cannot be restored`,
-    { hint: `start the receiver first: holdfast wal ${context.policy.name}` },
-  );
+  const giveUpAtMs = context.clock.nowMs() + slotWaitMs;
+  for (;;) {
+    const { rows } = await client.query<{ wal_status: string | null }>(
+      "select wal_status from pg_replication_slots where slot_name = $1",
+      [slot],
+    );
+    if (rows[0] !== undefined && rows[0].wal_status !== "lost") return;
+    if (rows[0] !== undefined || context.clock.nowMs() > giveUpAtMs) {
+      const state = rows[0] === undefined ? "is not there" : "has lost WAL";
+      throw new HoldfastError(
+        "wal-gap",
+        `the replication slot '${slot}' at ${connection.host}:${connection.port} ${state}; a base backup without its WAL cannot be restored`,
+        { hint: `start the receiver first: holdfast wal ${context.policy.name}` },
+      );
+    }
+    await context.clock.wait(500, context.signal);
+  }
 }
 
 interface Wanted {

@@ -1,0 +1,37 @@
+/** The exit statuses each verb can give, for `--help` and docs; a test compares them with what verbs throw. */
+import { type ExitName, exitStatuses } from "../errors.ts";
+
+export const verbExits = {
+  init: ["fine", "usage"],
+  lint: ["fine", "usage", "findings"],
+  plan: ["fine", "usage", "findings", "drift", "unreachable"],
+  apply: ["fine", "usage", "findings", "drift", "tool", "unreachable", "locked"],
+  run: ["fine", "usage", "findings", "drift", "unreachable", "locked", "interrupted"],
+  backup: ["fine", "usage", "drift", "tool", "unreachable", "locked", "key", "interrupted"],
+  wal: ["fine", "usage", "drift", "verification", "tool", "unreachable", "locked", "key", "interrupted"],
+  list: ["fine", "usage", "unreachable", "key"],
+  verify: ["fine", "usage", "verification", "tool", "unreachable", "key", "interrupted"],
+  restore: ["fine", "usage", "verification", "tool", "unreachable", "key", "interrupted"],
+  prune: ["fine", "usage", "drift", "unreachable", "locked", "key", "interrupted"],
+  hold: ["fine", "usage", "unreachable", "key"],
+  simulate: ["fine", "usage", "unreachable", "key"],
+  report: ["fine", "usage", "drift", "unreachable", "key"],
+  status: ["fine", "usage", "drift", "unreachable", "key"],
+  at: ["fine", "usage", "verification", "unreachable", "key"],
+  doctor: ["fine", "usage", "findings", "drift", "tool", "unreachable", "key"],
+  adopt: ["fine", "usage", "unreachable", "key"],
+  key: ["fine", "usage", "key"],
+  demo: ["fine", "usage", "verification", "tool", "unreachable", "interrupted"],
+} as const satisfies Record<string, readonly ExitName[]>;
+
+export type Verb = keyof typeof verbExits;
+
+/** The paragraph at the end of every `--help`. */
+export function exitHelp(verb: Verb): string {
+  const names: readonly ExitName[] = ["bug", ...verbExits[verb]];
+  const lines = names
+    .map((name) => exitStatuses[name])
+    .sort((a, b) => a.status - b.status)
+    .map((e) => `  ${String(e.status).padStart(3)}  ${e.meaning}`);
+  return `\nExit status:\n${lines.join("\n")}\n`;
+}

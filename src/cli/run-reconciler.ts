@@ -1,0 +1,184 @@
+/** `holdfast run`: wires the loop, the local platform, the status server and the notifier together. */
+import { resolve } from "node:path";
+import { builtKinds } from "../engine/engines.ts";
+import { HoldfastError } from "../errors.ts";
+import { apply } from "../operate/apply.ts";
+import { type Observation, observe } from "../operate/observe.ts";
+import { type LoopStatus, reconcile } from "../operate/reconcile.ts";
+import { openStateFolder } from "../operate/state-folder.ts";
+import { statusOf } from "../operate/status.ts";
+import { plan as makePlan } from "../plan/plan.ts";
+import type { PolicySet } from "../policy/model.ts";
+import type { Revision } from "../source/source.ts";
+import { systemClock } from "../time/clock.ts";
+import { complain, printJson } from "./console.ts";
+import { type SharedOptions, wireOptions } from "./options.ts";
+import { readBundle, readSchemas } from "./policy-files.ts";
+import { openPlatform, openSource } from "./reconciler.ts";
+import { type StatusServer, startStatusServer } from "./status-server.ts";
+import { buildWorld, type WiredWorld } from "./wire.ts";
+
+const usualPollMs = 60_000;
+const observeEveryMs = 60_000;
+const stopGraceMs = 20_000;
+
+export interface RunnerOptions extends SharedOptions {
+  readonly repository?: string;
+  readonly branch: string;
+  readonly path: string;
+  readonly acceptRewritten?: string;
+  readonly listen?: string;
+  readonly once?: boolean;
+}
+
+const noPolicies: PolicySet = {
+  policies: [],
+  stores: [],
+  keys: [],
+  retention: [],
+  checklists: [],
+  alerts: [],
+  receivers: [],
+  waivers: [],
+};
+
+/** Runs until a signal. @throws locked when another reconciler owns the state folder; usage without a repository */
+export async function runReconciler(options: RunnerOptions): Promise<void> {
+  const wiring = wireOptions(options);
+  const folder = openStateFolder(resolve(options.state));
+  const lock = await folder.lock();
+  const schemas = await readSchemas();
+  let bundle: string | undefined;
+  let world: WiredWorld = await buildWorld(wiring, noPolicies, "");
+  let seen: Observation | undefined;
+  let server: StatusServer | undefined;
+  try {
+    const { lint } = await import("../lint/run.ts");
+    const use = async (path: string): Promise<void> => {
+      const origin = await readBundle(path);
+      const result = lint(origin.files, schemas, { nowMs: systemClock.nowMs() });
+      const next = await buildWorld(wiring, result.reading.set, origin.revision);
+      await world.close();
+      world = next;
+      bundle = path;
+    };
+    const known = await folder.readCurrent();
+    if (known !== undefined) await use(known.path);
+    const url = options.repository ?? world.set.reconciler?.repository.url;
+    if (url === undefined) {
+      throw new HoldfastError("usage", "no policy repository is known", {
+        hint: "the first time name it: holdfast run --repository URL; later the policies' own Reconciler document does",
+      });
+    }
+    const reportsBranch = world.set.reconciler?.reports.branch ?? options.branch;
+    const source = await openSource(world, {
+      url,
+      branch: options.branch,
+      path: options.path,
+      reportsBranch,
+    });
+    const platform = openPlatform(world, options, () => bundle);
+    await platform.start();
+    const stopping = new AbortController();
+    const signal = AbortSignal.any([wiring.signal, stopping.signal]);
+    let loop: LoopStatus | undefined;
+    server = await startStatusServer(listenAddress(options, world), {
+      facts: () => ({ world, seen, loop, settings: world.set.reconciler }),
+      source,
+    });
+    complain(
+      `holdfast run: policies from ${url} branch ${options.branch}${server === undefined ? "" : `, status at ${server.url}`}`,
+    );
+    await reconcile({
+      source,
+      clock: systemClock,
+      signal,
+      log: wiring.log,
+      pollEveryMs: () => world.set.reconciler?.pollEveryMs ?? usualPollMs,
+      observeEveryMs,
+      jitter: Math.random,
+      ...(options.acceptRewritten === undefined ? {} : { acceptRewritten: options.acceptRewritten }),
+      loadKnown: () => folder.readCurrent(),
+      judgeRevision: async (revision: Revision) => {
+        const { findings, reading } = lint(revision.files, schemas, { nowMs: systemClock.nowMs() });
+        const names = new Set(reading.set.policies.map((p) => p.name));
+        return {
+          errors: findings
+            .filter((f) => f.severity === "error")
+            .map((f) => `${f.location.file}:${f.location.line}:${f.location.column} ${f.rule}: ${f.message}`),
+          removedPolicies: world.set.policies.map((p) => p.name).filter((name) => !names.has(name)),
+        };
+      },
+      adopt: async (revision: Revision) => use(await folder.writeBundle(revision)),
+      converge: async () => {
+        seen = await observe(world, platform);
+        const plan = makePlan({
+          revision: world.revision,
+          set: world.set,
+          builtKinds,
+          actual: seen.actual,
+          catalogues: seen.catalogues,
+          nowMs: systemClock.nowMs(),
+          fingerprint: seen.fingerprint,
+        });
+        const outcomes = await apply(world, platform, plan, seen.fingerprint);
+        for (const { action, ok, detail } of outcomes) {
+          complain(
+            `· ${ok ? "done" : "failed"} ${action.kind} ${action.policy}: ${ok ? action.reason : detail}`,
+          );
+        }
+        for (const refusal of plan.refusals) complain(`· refused ${refusal.policy}: ${refusal.message}`);
+        const failed = outcomes.filter((o) => !o.ok);
+        return { ok: failed.length === 0, transient: true, detail: failed.map((f) => f.detail).join("; ") };
+      },
+      nextRunEnd: async (abort) => {
+        const run = await platform.nextRunEnd(abort);
+        complain(
+          `· ${run.outcome} ${run.key} ${run.slotAt}${run.message === undefined ? "" : `: ${run.message}`}`,
+        );
+      },
+      onStatus: async (status) => {
+        loop = status;
+        await folder.writeStatus(status);
+        if (options.once === true && status.state !== "applying") stopping.abort();
+      },
+    });
+    await platform.stop(stopGraceMs);
+    finish(options, world, seen, loop);
+  } finally {
+    await server?.close();
+    await world.close();
+    await lock.release();
+  }
+}
+
+function listenAddress(
+  options: RunnerOptions,
+  world: WiredWorld,
+): { readonly host: string; readonly port: number } | undefined {
+  if (options.listen === "none") return undefined;
+  const given = options.listen === undefined ? undefined : /^(.*):(\d+)$/.exec(options.listen);
+  if (given === null)
+    throw new HoldfastError("usage", `'${options.listen}' is no address`, {
+      hint: "write --listen 127.0.0.1:9187",
+    });
+  if (given !== undefined) return { host: given[1] ?? "", port: Number(given[2]) };
+  return world.set.reconciler?.listen ?? { host: "127.0.0.1", port: 9187 };
+}
+
+/** The exit status says what the last look saw. */
+function finish(
+  options: RunnerOptions,
+  world: WiredWorld,
+  seen: Observation | undefined,
+  loop: LoopStatus | undefined,
+): void {
+  const conditions = [
+    ...(loop?.conditions ?? []),
+    ...(seen === undefined ? [] : statusOf(world, seen).healths.flatMap((h) => h.conditions)),
+  ];
+  if (options.format === "json") printJson({ ok: loop?.ok ?? false, status: loop ?? null, conditions });
+  if (loop?.state === "unreachable") process.exitCode = 10;
+  else if (conditions.some((c) => c.kind === "policy-broken")) process.exitCode = 3;
+  else if (conditions.some((c) => c.severity === "critical")) process.exitCode = 4;
+}

@@ -1,0 +1,198 @@
+/** Status page, health and metrics over HTTP. It reads what the loop has seen last and asks nobody. */
+import { createServer, type ServerResponse } from "node:http";
+import packageFacts from "../../package.json" with { type: "json" };
+import { HoldfastError } from "../errors.ts";
+import { judgeReports } from "../health/fleet.ts";
+import type { Observation } from "../operate/observe.ts";
+import type { LoopStatus } from "../operate/reconcile.ts";
+import { statusOf } from "../operate/status.ts";
+import type { ReconcilerSettings } from "../policy/model.ts";
+import { pointStatus } from "../report/json.ts";
+import { type PolicyMetrics, renderMetrics } from "../report/metrics.ts";
+import { renderStatusPage } from "../report/status-page.ts";
+import { redact } from "../secret.ts";
+import type { PolicySource } from "../source/source.ts";
+import type { Condition } from "../state/health.ts";
+import type { Run } from "../state/job.ts";
+import type { WiredWorld } from "./wire.ts";
+
+export interface StatusFacts {
+  readonly world: WiredWorld;
+  readonly seen: Observation | undefined;
+  readonly loop: LoopStatus | undefined;
+  readonly settings: ReconcilerSettings | undefined;
+}
+
+export interface StatusServer {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const reportLookEveryMs = 60_000;
+
+/** Undefined without an address. @throws usage when the address cannot be had */
+export async function startStatusServer(
+  address: { readonly host: string; readonly port: number } | undefined,
+  from: { readonly facts: () => StatusFacts; readonly source: PolicySource },
+): Promise<StatusServer | undefined> {
+  if (address === undefined) return undefined;
+  const startedAtMs = Date.now();
+  let lastReport: { readonly at: string } | undefined;
+  const look = async (): Promise<void> => {
+    const { settings } = from.facts();
+    if (settings !== undefined)
+      lastReport = await from.source.lastPublished(settings.reports.path).catch(() => lastReport);
+  };
+  const timer = setInterval(() => void look(), reportLookEveryMs);
+  timer.unref();
+  const server = createServer((request, response) => {
+    answer(request.url ?? "/", response, {
+      ...from.facts(),
+      lastReportAt: lastReport?.at,
+      startedAtMs,
+    }).catch((error: unknown) => {
+      send(response, 500, "text/plain", `${String(error)}\n`);
+    });
+  });
+  await new Promise<void>((done, fail) => {
+    server.once("error", (cause) =>
+      fail(
+        new HoldfastError("usage", `cannot listen on ${address.host}:${address.port}: ${cause.message}`, {
+          hint: "name another --listen HOST:PORT, or --listen none",
+          cause,
+        }),
+      ),
+    );
+    server.listen(address.port, address.host, done);
+  });
+  const bound = server.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : address.port;
+  return {
+    url: `http://${address.host}:${port}/`,
+    close: async () => {
+      clearInterval(timer);
+      server.closeAllConnections();
+      await new Promise<void>((done) => server.close(() => done()));
+    },
+  };
+}
+
+interface Facts extends StatusFacts {
+  readonly lastReportAt: string | undefined;
+  readonly startedAtMs: number;
+}
+
+async function answer(url: string, response: ServerResponse, facts: Facts): Promise<void> {
+  const path = url.split("?")[0];
+  if (path === "/healthz") {
+    // Alive and polling; what the backups are worth is not a reason to restart us.
+    const isFine = facts.loop !== undefined && facts.loop.state !== "stalled";
+    return send(response, isFine ? 200 : 503, "text/plain", `${facts.loop?.state ?? "starting"}\n`);
+  }
+  if (path === "/metrics") return send(response, 200, "text/plain; version=0.0.4", await metricsOf(facts));
+  if (path === "/status.json")
+    return send(response, 200, "application/json", `${JSON.stringify(statusJsonOf(facts), null, 2)}\n`);
+  if (path === "/") return send(response, 200, "text/html; charset=utf-8", pageOf(facts));
+  send(response, 404, "text/plain", "there are /, /healthz, /metrics and /status.json\n");
+}
+
+function send(response: ServerResponse, status: number, type: string, text: string): void {
+  response.writeHead(status, {
+    "content-type": type,
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+  });
+  response.end(redact(text));
+}
+
+function judged({ world, seen }: Facts) {
+  return seen === undefined ? { healths: [], notBuilt: [] } : statusOf(world, seen);
+}
+
+function ownConditions(facts: Facts): readonly Condition[] {
+  const { loop, settings, lastReportAt, startedAtMs, world } = facts;
+  const reports =
+    settings === undefined
+      ? []
+      : judgeReports({
+          settings,
+          sinceMs: startedAtMs,
+          nowMs: world.clock.nowMs(),
+          ...(lastReportAt === undefined ? {} : { lastPublishedAtMs: Date.parse(lastReportAt) }),
+        });
+  return [...(loop?.conditions ?? []), ...reports];
+}
+
+function statusJsonOf(facts: Facts) {
+  const { healths } = judged(facts);
+  return {
+    at: new Date(facts.world.clock.nowMs()).toISOString(),
+    reconciler: facts.loop ?? null,
+    conditions: ownConditions(facts),
+    policies: healths,
+  };
+}
+
+function pageOf(facts: Facts): string {
+  const { healths, notBuilt } = judged(facts);
+  const { loop, world } = facts;
+  return renderStatusPage(
+    healths,
+    {
+      cluster: world.cluster,
+      version: packageFacts.version,
+      revision: loop?.revision ?? "",
+      state: loop?.state ?? "starting",
+      ok: loop?.ok ?? false,
+      conditions: ownConditions(facts),
+      notBuilt: notBuilt.map((p) => ({ policy: p.name, component: p.component })),
+      ...(loop?.lastPollAt === undefined ? {} : { lastPollAt: loop.lastPollAt }),
+      ...(loop?.lastAppliedAt === undefined ? {} : { lastAppliedAt: loop.lastAppliedAt }),
+      ...(facts.lastReportAt === undefined ? {} : { lastReportAt: facts.lastReportAt }),
+    },
+    world.clock.nowMs(),
+  );
+}
+
+async function metricsOf(facts: Facts): Promise<string> {
+  const { healths } = judged(facts);
+  const { loop, world, seen } = facts;
+  const nowMs = world.clock.nowMs();
+  const policies = healths.map((health): PolicyMetrics => {
+    const runs = (seen?.actual.jobs ?? [])
+      .filter((j) => j.job.policy === health.policy && j.job.kind === "capture")
+      .flatMap((j) => j.runs)
+      .sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
+    const lastSuccess: Run | undefined = runs.find((r) => r.outcome === "succeeded");
+    const lastRun = runs.find((r) => r.outcome !== "running");
+    const log = seen?.actual.sources.find((s) => s.policy === health.policy)?.log;
+    const counts: Record<string, number> = {};
+    const catalogue = seen?.catalogues.get(health.policy);
+    for (const point of catalogue?.points ?? []) {
+      const status = pointStatus(point, nowMs);
+      counts[status] = (counts[status] ?? 0) + 1;
+    }
+    if (catalogue !== undefined) counts["unreadable"] = catalogue.unreadable.length;
+    return {
+      health,
+      pointsByStatus: counts,
+      ...(lastSuccess === undefined ? {} : { lastSuccess }),
+      ...(lastRun === undefined ? {} : { lastRun }),
+      ...(log === undefined ? {} : { log }),
+    };
+  });
+  return renderMetrics({
+    cluster: world.cluster,
+    version: packageFacts.version,
+    nowMs,
+    policies,
+    brokenPolicies: ownConditions(facts)
+      .filter((c) => c.kind === "policy-broken")
+      .map((c) => c.policy),
+    up: loop?.ok ?? false,
+    ...(loop?.lastPollAt === undefined ? {} : { lastPollAt: loop.lastPollAt, lastPollOk: loop.lastPollOk }),
+    ...(loop?.revision === undefined || loop.revision === "" ? {} : { appliedRevision: loop.revision }),
+    ...(loop?.lastAppliedAt === undefined ? {} : { lastAppliedAt: loop.lastAppliedAt }),
+    ...(facts.lastReportAt === undefined ? {} : { lastReportAt: facts.lastReportAt }),
+  });
+}

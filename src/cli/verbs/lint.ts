@@ -1,0 +1,43 @@
+import { Option } from "commander";
+import type { Severity } from "../../finding.ts";
+import { columns, paintFor, print } from "../console.ts";
+import { verbCommand } from "../options.ts";
+import { readPolicyPaths, readSchemas } from "../policy-files.ts";
+
+interface LintOptions {
+  readonly format: "text" | "json" | "sarif" | "github" | "junit";
+  readonly failOn: Severity;
+}
+
+const weight: Readonly<Record<Severity, number>> = { info: 0, warning: 1, error: 2 };
+
+export function lintCommand() {
+  return verbCommand("lint", "check policies: schema and rules, with line and column", [
+    "text",
+    "json",
+    "sarif",
+    "github",
+    "junit",
+  ])
+    .argument("[paths...]", "files or folders", ["policies"])
+    .addOption(
+      new Option("--fail-on <severity>", "exit status 3 from this severity on")
+        .choices(["info", "warning", "error"])
+        .default("error"),
+    )
+    .action(async (paths: readonly string[], options: LintOptions) => {
+      const { lint } = await import("../../lint/run.ts");
+      const files = await readPolicyPaths(paths);
+      const result = lint(files, await readSchemas(), { nowMs: Date.now() });
+      const { renderLint } = await import("../../report/lint.ts");
+      print(
+        renderLint(options.format, result, {
+          paint: paintFor(process.stdout),
+          columns: columns(),
+          filesCount: files.length,
+        }),
+      );
+      const worst = Math.max(-1, ...result.findings.map((f) => weight[f.severity]));
+      if (worst >= weight[options.failOn]) process.exitCode = 3;
+    });
+}

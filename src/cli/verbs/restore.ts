@@ -1,0 +1,90 @@
+import { Option } from "commander";
+import { instant } from "../../catalogue/instant.ts";
+import type { RecoveryTarget } from "../../engine/engine.ts";
+import { HoldfastError } from "../../errors.ts";
+import { findPolicy } from "../../operate/find-policy.ts";
+import { type RestoreOutcome, restore } from "../../operate/restore.ts";
+import { checksJson } from "../../report/json.ts";
+import { formatSize } from "../../size.ts";
+import { formatDuration } from "../../time/duration.ts";
+import { type Paint, paintFor, print, printJson } from "../console.ts";
+import { inWorld, parseInstant, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
+
+interface RestoreCommandOptions extends SharedOptions {
+  readonly at?: number;
+  readonly lsn?: string;
+  readonly name?: string;
+  readonly point?: string;
+  readonly latest?: boolean;
+  readonly to: string;
+  readonly start?: boolean;
+}
+
+const targets = ["at", "lsn", "name", "latest"] as const;
+
+export function restoreCommand() {
+  return withWorldOptions(verbCommand("restore", "bring a component back into a folder, as of an instant"))
+    .argument("<policy>")
+    .addOption(
+      new Option("--at <instant>", "just before this instant, such as 2026-11-20T14:03:00Z").argParser(
+        parseInstant,
+      ),
+    )
+    .option("--lsn <position>", "up to this position of the log")
+    .option("--name <restore-point>", "up to this named restore point")
+    .option("--latest", "as far as the log reaches (the usual)")
+    .option("--point <id>", "from this recovery point; alone: exactly its own state")
+    .requiredOption("--to <dir>", "a new or empty folder")
+    .option("--start", "start a throwaway server on it, ask the policy's assertions, stop it again")
+    .action(async (policyName: string, options: RestoreCommandOptions) => {
+      const target = targetOf(options);
+      await inWorld(options, async (world) => {
+        const outcome = await restore(world, findPolicy(world, policyName), {
+          target,
+          directory: options.to,
+          start: options.start === true,
+          ...(options.point === undefined ? {} : { point: options.point }),
+        });
+        await outcome.server?.stop();
+        const { server: _, ...facts } = outcome;
+        if (options.format === "json") printJson(checksJson(facts.ok, facts.checks, facts));
+        else print(renderRestore(facts, paintFor(process.stdout)));
+        if (!outcome.ok) process.exitCode = 5;
+      });
+    });
+}
+
+/** @throws usage when two targets are given */
+function targetOf(options: RestoreCommandOptions): RecoveryTarget {
+  const given = targets.filter((name) => options[name] !== undefined);
+  if (given.length > 1) {
+    throw new HoldfastError(
+      "usage",
+      `only one target at a time: ${given.map((g) => `--${g}`).join(" and ")} are two`,
+    );
+  }
+  if (options.at !== undefined) return { kind: "time", at: instant(options.at) };
+  if (options.lsn !== undefined) {
+    if (!/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i.test(options.lsn)) {
+      throw new HoldfastError("usage", `'${options.lsn}' is no log position`, {
+        hint: "write it as 16/B374D848",
+      });
+    }
+    return { kind: "lsn", lsn: options.lsn };
+  }
+  if (options.name !== undefined) return { kind: "name", name: options.name };
+  return { kind: options.point !== undefined && options.latest !== true ? "point" : "latest" };
+}
+
+function renderRestore(outcome: Omit<RestoreOutcome, "server">, paint: Paint): string {
+  const lines = outcome.checks.map(
+    (c) => `${c.ok ? paint.good("ok  ") : paint.bad("FAIL")} ${c.name}  ${paint.dim(c.detail)}`,
+  );
+  if (outcome.lastCanaryAt !== undefined) lines.push(`last canary  ${outcome.lastCanaryAt}`);
+  const word = outcome.ok ? paint.good("restored") : paint.bad("restored with failed checks");
+  lines.push(
+    `${word} ${paint.bold(outcome.point)} into ${outcome.directory}  ${formatSize(outcome.restoredBytes)} in ${formatDuration(outcome.durationMs)}`,
+    `${paint.dim("start it:")} ${outcome.startCommand}`,
+  );
+  return lines.join("\n");
+}

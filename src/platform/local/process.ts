@@ -1,0 +1,72 @@
+/** Runs of Holdfast's own verbs as processes: a log file, an end by signal, a result. */
+import { spawn } from "node:child_process";
+import { closeSync, openSync, renameSync, statSync } from "node:fs";
+import { processStart } from "../../process-start.ts";
+
+const logLimitBytes = 1024 * 1024;
+const killAfterMs = 20_000;
+
+export interface StartedProcess {
+  readonly pid: number;
+  readonly pidStart: string;
+  /** Undefined status: it died by a signal. */
+  readonly ended: Promise<{ readonly exitStatus?: number }>;
+}
+
+/** Starts `argv` in a process group of its own, output appended to `logPath`. */
+export async function startProcess(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  logPath: string,
+  diesWithUs: boolean,
+): Promise<StartedProcess> {
+  rotate(logPath);
+  const log = openSync(logPath, "a", 0o600);
+  // A resident must not outlive the reconciler that would start a second one.
+  const [file = "", ...rest] = diesWithUs ? ["setpriv", "--pdeathsig", "TERM", "--", ...argv] : argv;
+  const child = spawn(file, rest, { env, stdio: ["ignore", log, log], detached: true });
+  closeSync(log);
+  const ended = new Promise<{ readonly exitStatus?: number }>((resolve) => {
+    child.once("error", () => resolve({ exitStatus: 127 }));
+    child.once("exit", (code) => resolve(code === null ? {} : { exitStatus: code }));
+  });
+  const pid = child.pid ?? -1;
+  return { pid, pidStart: (await processStart(pid)) ?? "", ended };
+}
+
+function rotate(path: string): void {
+  try {
+    if (statSync(path).size > logLimitBytes) renameSync(path, `${path}.old`);
+  } catch {
+    // There is no log yet.
+  }
+}
+
+/** Whether the very process that was recorded is still there. */
+export async function isAlive(pid: number | undefined, pidStart: string | undefined): Promise<boolean> {
+  if (pid === undefined || pid <= 0 || pidStart === undefined || pidStart === "") return false;
+  return (await processStart(pid)) === pidStart;
+}
+
+/** TERM to the group, KILL later; resolves when the process is gone. */
+export async function endProcess(pid: number, pidStart: string, graceMs = killAfterMs): Promise<void> {
+  if (!(await isAlive(pid, pidStart))) return;
+  signalGroup(pid, "SIGTERM");
+  const killAtMs = Date.now() + graceMs;
+  let isKilled = false;
+  while (await isAlive(pid, pidStart)) {
+    if (!isKilled && Date.now() > killAtMs) {
+      signalGroup(pid, "SIGKILL");
+      isKilled = true;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // Gone between the look and the signal.
+  }
+}
