@@ -88,6 +88,11 @@ function restoreCommand(wal: string): string {
   return `cp "${folder}/%f" "%p"`;
 }
 
+/** The server's own way of writing an instant: no T, and an offset in place of Z. */
+function serverTime(at: string): string {
+  return `${at.replace("T", " ").replace(/Z$/, "")}+00`;
+}
+
 function targetSettings(target: RecoveryTarget): readonly (readonly [string, string])[] {
   const action = ["recovery_target_action", "promote"] as const;
   switch (target.kind) {
@@ -98,7 +103,7 @@ function targetSettings(target: RecoveryTarget): readonly (readonly [string, str
     case "time":
       // Exclusive: the commit at this very instant, the one that dropped the table, stays out.
       return [
-        ["recovery_target_time", target.at],
+        ["recovery_target_time", serverTime(target.at)],
         ["recovery_target_inclusive", "off"],
         ["recovery_target_timeline", "latest"],
         action,
