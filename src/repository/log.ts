@@ -34,17 +34,19 @@ export function openLogStore(context: RepositoryContext): LogStore {
     return session.dataKey;
   };
 
-  const sealFile = async (key: string, path: string) => {
+  /** A file that is still written to has no one content; its frames alone say whether it is damaged. */
+  const sealFile = async (key: string, path: string, isGrowing = false) => {
     const { codec, level } = context.policy.capture;
     const [compressed, contentSha256, dataKey] = await Promise.all([
       compressFile(context, codec, level, path),
-      hashFile(path),
+      isGrowing ? undefined : hashFile(path),
       currentKey(),
     ]);
-    const about = { context: contextOf(context, prefix, logPoint, key), codec, contentSha256 };
+    const place = { context: contextOf(context, prefix, logPoint, key), codec };
+    const about = contentSha256 === undefined ? place : { ...place, contentSha256 };
     const sealer = seal(dataKey, about);
     const bytes = Buffer.concat([sealer.header(), ...sealer.push(compressed), ...sealer.end()]);
-    return { bytes, contentSha256 };
+    return { bytes, contentSha256: contentSha256 ?? "" };
   };
 
   const putOnce = async (key: string, path: string) => {
@@ -64,7 +66,7 @@ export function openLogStore(context: RepositoryContext): LogStore {
     put: ({ branch, name }, path) => putOnce(keys.segment(prefix, branch, name), path),
     putPartial: async ({ branch, name }, path) => {
       const key = keys.segment(prefix, branch, `${name}.partial`);
-      await writable(stores).put(key, (await sealFile(key, path)).bytes);
+      await writable(stores).put(key, (await sealFile(key, path, true)).bytes);
     },
     putHistory: (branch, path) => putOnce(keys.history(prefix, branch), path),
     archive: () => readArchive(context, stores.read, prefix, branchCache),

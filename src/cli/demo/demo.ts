@@ -195,7 +195,8 @@ async function dropTable(stage: Stage): Promise<void> {
   });
   const found = String(await outcome.server?.ask("select count(*)::int from orders", "postgres"));
   await outcome.server?.stop();
-  requireThat(found === rows && outcome.ok, `the restored table has ${found} rows and not ${rows}`);
+  requireThat(found === rows, `the restored table has ${found} rows and not ${rows}`);
+  requireThat(outcome.ok, outcome.checks.find((c) => !c.ok)?.detail ?? "a check failed");
   say(
     `  restored to just before it in ${(outcome.durationMs / 1000).toFixed(1)} s: ${found} of ${rows} rows are back`,
   );
@@ -208,6 +209,7 @@ async function loseServer(
   await source.destroy();
   const killedAtMs = Date.now();
   const { count, lastAtMs } = load.acknowledged;
+  requireThat(count > 0, "the load has written nothing");
   say(
     `DISASTER 2: the server is killed and its disk thrown away at ${instant(killedAtMs)}, after ${count} commits`,
   );

@@ -133,9 +133,10 @@ export function startLoad(connection: Connection): Load {
       "create table if not exists payments (id bigint primary key, at timestamptz not null, note text)",
     );
     while (!isStopped) {
-      await client.query("insert into payments values ($1, clock_timestamp(), repeat(md5($1::text), 20))", [
-        acknowledged.count + 1,
-      ]);
+      await client.query(
+        "insert into payments values ($1::bigint, clock_timestamp(), repeat(md5($1::bigint::text), 20))",
+        [acknowledged.count + 1],
+      );
       acknowledged.count += 1;
       acknowledged.lastAtMs = Date.now();
       await new Promise((resolve) => setTimeout(resolve, 8));
