@@ -32,8 +32,9 @@ export function judgePoints({ policy, catalogue, jobs, nowMs }: Judged): readonl
   const limitMs = missingAfterMs(policy, nowMs);
   const next = `holdfast backup ${name}`;
   if (catalogue.points.length === 0) {
-    const sinceMs = Math.min(...jobs.map((j) => Date.parse(j.since)));
-    if (!(nowMs - sinceMs <= limitMs)) {
+    // Only a job that is young explains it; without any job nobody is going to take one.
+    const isYoung = jobs.length > 0 && jobs.every((j) => nowMs - Date.parse(j.since) <= limitMs);
+    if (!isYoung) {
       found.push(condition(name, "backup-missing", "there is no recovery point at all", next));
     }
   } else if (nowMs - newestMs > limitMs) {
