@@ -58,7 +58,8 @@ function simulate(cron: Cron, timeZone: string, keep: KeepTable, reachMs: number
   let byAge = 0;
   for (const [i, atMs] of firings.entries()) {
     for (const line of lines) advance(line, firings[i - 1], atMs);
-    while ((firings[byAge] as number) < atMs - ageMs) byAge += 1;
+    // What is just as old as asked goes with the next prune.
+    while (byAge < i && (firings[byAge] as number) <= atMs - ageMs) byAge += 1;
     const next = firings[i + 1];
     const isLastOfDay = next === undefined || Math.floor(next / dayMs) !== Math.floor(atMs / dayMs);
     if (!isLastOfDay || atMs < nowMs) continue;

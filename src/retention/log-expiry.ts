@@ -3,7 +3,6 @@
  * newest kept good point before the window's start on. What cannot be decided stays; history never expires.
  */
 import type { LogArchive, LogSegment, RecoveryPoint } from "../catalogue/catalogue.ts";
-import type { LogNeed } from "../catalogue/manifest.ts";
 import { isGood } from "./points.ts";
 
 export interface LogExpiryInput {
@@ -31,7 +30,7 @@ export function expiredLog(input: LogExpiryInput): LogExpiry {
   const from = anchor?.manifest.log;
   if (anchor === undefined) return { keys: [], reason: "no kept good point is as old as the window" };
   if (from === undefined) return { keys: [], reason: `point ${anchor.manifest.id} names no log it needs` };
-  const needed = neededPositions(archive, present);
+  const needed = neededSequences(present);
   const complete = new Set(archive.segments.filter((s) => !s.partial).map(positionOf));
   const keys = [...archive.segments]
     .sort((a, b) => a.sequence - b.sequence || (a.key < b.key ? -1 : 1))
@@ -41,7 +40,7 @@ export function expiredLog(input: LogExpiryInput): LogExpiry {
       if (segment.partial && complete.has(positionOf(segment))) return true;
       // A server made anew counts from the beginning again; its pieces are younger than the window's start.
       if (segment.sequence >= from.firstSequence || !(storedMs < windowFromMs)) return false;
-      return !needed.has(positionOf(segment));
+      return !needed.has(segment.sequence);
     })
     .map((segment) => segment.key);
   return { keys, reason: "" };
@@ -61,27 +60,13 @@ function positionOf(segment: Pick<LogSegment, "branch" | "sequence">): string {
   return `${segment.branch} ${segment.sequence}`;
 }
 
-/** Positions inside the points' own needs, also on the branches theirs came from: a fork is on both. */
-function neededPositions(archive: LogArchive, points: readonly RecoveryPoint[]): ReadonlySet<string> {
-  const needed = new Set<string>();
+/** Sequences inside the points' own needs, on whatever branch: the segment of a fork is on both sides of it. */
+function neededSequences(points: readonly RecoveryPoint[]): ReadonlySet<number> {
+  const needed = new Set<number>();
   for (const { manifest } of points) {
     if (manifest.log === undefined) continue;
-    for (const branch of lineageOf(archive, manifest.log)) {
-      for (let n = manifest.log.firstSequence; n <= manifest.log.lastSequence; n += 1) {
-        needed.add(positionOf({ branch, sequence: n }));
-      }
-    }
+    const { firstSequence, lastSequence } = manifest.log;
+    for (let sequence = firstSequence; sequence <= lastSequence; sequence += 1) needed.add(sequence);
   }
   return needed;
-}
-
-function lineageOf(archive: LogArchive, need: LogNeed): ReadonlySet<string> {
-  const lineage = new Set<string>();
-  let branch: string | undefined = need.branch;
-  while (branch !== undefined && !lineage.has(branch)) {
-    lineage.add(branch);
-    const name: string = branch;
-    branch = archive.branches.find((b) => b.branch === name)?.parent;
-  }
-  return lineage;
 }

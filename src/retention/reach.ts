@@ -1,10 +1,11 @@
 /**
- * Proof by simulation that a keep table holds what a policy promises. The policy is run day by day on a
- * history as long as the promise, then judged for 400 days at each day's last capture, when the table has
- * just been applied and the oldest point is youngest. Results are shared by all that ask the same.
+ * Proof by simulation that a keep table holds what a policy promises. The policy is run day by day until its
+ * table has settled, then judged for 400 days just after each day's last capture, when the oldest point is
+ * youngest. Results are shared by all that ask the same.
  */
+import { instant } from "../catalogue/instant.ts";
 import type { KeepTable } from "../policy/model.ts";
-import { type Cron, nextAfter, parseCron } from "../time/cron.ts";
+import { type Cron, nextAfter, parseCron, widestGapMs } from "../time/cron.ts";
 import { formatDuration } from "../time/duration.ts";
 import { dayMs, describeKeep, longestAgeMs } from "./calendar.ts";
 import { decide, type RetentionPoint } from "./decide.ts";
@@ -102,14 +103,17 @@ function simulateDays(cron: Cron, question: ReachQuestion, reachMs: number): Rea
   let firings = 0;
   let today: RetentionPoint[] = [];
   const endMs = nowMs + judgedDays * dayMs;
-  let atMs = nextAfter(cron, timeZone, nowMs - reachMs - 2 * dayMs - 1);
+  const settledMs =
+    reachMs + longestPlaceMs(keep) + widestGapMs(cron, timeZone, nowMs, judgedDays) + 2 * dayMs;
+  let atMs = nextAfter(cron, timeZone, nowMs - settledMs);
   while (atMs !== undefined && atMs < endMs && firings < maxFirings) {
     firings += 1;
     today.push({ id: String(atMs), atMs, good: true, parents: [] });
     const next = nextAfter(cron, timeZone, atMs);
     const isLastOfDay = next === undefined || Math.floor(next / dayMs) !== Math.floor(atMs / dayMs);
     if (isLastOfDay) {
-      kept = survivors([...kept, ...today], keep, timeZone, atMs);
+      // One instant later: what `days` holds at the capture itself it lets go with the next prune.
+      kept = survivors([...kept, ...today], keep, timeZone, atMs + 1);
       today = [];
       const ageMs = atMs - (kept[0]?.atMs ?? atMs);
       if (atMs >= nowMs && ageMs < least) {
@@ -120,6 +124,10 @@ function simulateDays(cron: Cron, question: ReachQuestion, reachMs: number): Rea
     }
     atMs = next;
   }
+  if (firings >= maxFirings && atMs !== undefined) {
+    const detail = `'${cron.text}' fires too often to be followed for ${formatDuration(settledMs)}`;
+    return { holds: false, oldestAgeDays: 0, firstBadDay: instant(nowMs).slice(0, 10), detail };
+  }
   const days = Math.floor(Math.min(least, reachMs + endMs - nowMs) / dayMs);
   const on = new Date(leastAtMs).toISOString().slice(0, 10);
   return {
@@ -128,6 +136,16 @@ function simulateDays(cron: Cron, question: ReachQuestion, reachMs: number): Rea
     ...(firstBadDay === undefined ? {} : { firstBadDay }),
     detail: `on ${on} the oldest point kept is ${days} days old`,
   };
+}
+
+/**
+ * The longest place the table speaks of. A history that is longer than the reach by one place and one gap
+ * shows no line younger than it will be: one that is not full yet begins in the history's first place.
+ */
+function longestPlaceMs(keep: KeepTable): number {
+  if (keep.yearly !== undefined) return 366 * dayMs;
+  if (keep.monthly !== undefined) return 31 * dayMs;
+  return keep.weekly === undefined ? dayMs : 7 * dayMs;
 }
 
 /** What the table leaves, oldest first. What it lets go once it never wants back, so the rest can be forgotten. */

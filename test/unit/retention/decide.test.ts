@@ -201,6 +201,16 @@ describe("calendars", () => {
   });
 });
 
+describe("days", () => {
+  it("count from now, the last instant included", () => {
+    const points = ["2026-11-12T02:00:00.000Z", "2026-11-12T01:59:59.999Z"].map((at) => point(at));
+    const nowMs = Date.parse("2026-11-22T02:00:00Z");
+    const decisions = decide({ points, keep: { days: 10 }, timeZone: "Asia/Tokyo", nowMs });
+    expect(decisions.map((d) => d.keep)).toEqual([true, false]);
+    expect(decisions[0]?.reasons).toEqual(["younger than 10 days"]);
+  });
+});
+
 describe("reasons", () => {
   it("names every place a point fills", () => {
     const decisions = decide({

@@ -128,7 +128,8 @@ export function wholeLog(last: number, forkAt = Number.POSITIVE_INFINITY): LogAr
 export function logged(count: number, forkAt = Number.POSITIVE_INFINITY): RecoveryPoint[] {
   return daily(count).map((p, day) => {
     const firstSequence = day * perDay;
-    const branch = firstSequence > forkAt ? twoBranch : oneBranch;
+    // A capture never spans a promotion.
+    const branch = firstSequence + 1 > forkAt ? twoBranch : oneBranch;
     const consistentAt = instant(startMs + day * dayMs + stepMs);
     const log = { branch, firstSequence, lastSequence: firstSequence + 1 };
     return { ...p, manifest: { ...p.manifest, log, consistentAt } };

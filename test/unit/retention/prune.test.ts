@@ -143,6 +143,17 @@ describe("what must never go", () => {
     expect(planOf({ points: until(instant(nowMs)), nowMs }).deletions).toHaveLength(1);
   });
 
+  it("what a held point needs, also where the table wants none of it", () => {
+    const points = daily(20).map((p, n) => {
+      const parents = n > 0 && n < 4 ? [daily(20)[n - 1]?.manifest.id ?? ""] : [];
+      const linked = { ...p, manifest: { ...p.manifest, parents } };
+      return n === 3 ? holdOn(linked, null) : linked;
+    });
+    const plan = planOf({ points });
+    expect(points.slice(0, 5).map((p) => isKept(plan, p))).toEqual([true, true, true, true, false]);
+    expect(ids(plan.tombstones)).not.toContain(points[0]?.manifest.id);
+  });
+
   it("one the store has locked", () => {
     const nowMs = afterDays(20) + dayMs / 4;
     const locked = (at: string) =>
@@ -250,6 +261,22 @@ describe("when nothing may be touched", () => {
     },
   );
 
+  it("a table that would let every point go", () => {
+    const change = { retention: { name: "x", keep: { days: 1 } } };
+    const plan = planOf({ points: due(), change, nowMs: afterDays(20) + 1.4 * dayMs });
+    expect(changes(plan)).toBe(0);
+    expect(plan.refusals[0]?.message).toContain("every one of 20 points");
+  });
+
+  it("dates a client made up: the store's own clock counts", () => {
+    const points = daily(20).map((p, n) => {
+      const slotAt = instant(startMs - n * 400 * dayMs);
+      return { ...p, manifest: { ...p.manifest, slotAt, startedAt: slotAt, finishedAt: slotAt } };
+    });
+    const plan = planOf({ points });
+    expect(points.map((p) => isKept(plan, p))).toEqual(points.map((_, n) => n >= 13));
+  });
+
   it("a rare schedule is not taken for a jump", () => {
     const weekly = { schedule: { kind: "cron", cron: "0 2 * * 0", timeZone: "Etc/UTC" } } as const;
     expect(
@@ -279,6 +306,7 @@ describe("the share of one run", () => {
     expect(plan.refusals[0]?.guard).toBe("share-cap");
     const large = daily(70).map((p, n) => (n < 60 ? tombstoneOn(p, 0) : p));
     expect(planOf({ points: large }).deletions).toHaveLength(7);
+    expect(planOf({ points: daily(70) }).tombstones).toHaveLength(7);
     expect(
       planOf({ points: large, change: { prune: { floor: 1, graceMs: 0, maxShare: 0 } } }).deletions,
     ).toHaveLength(3);
