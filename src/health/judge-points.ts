@@ -1,6 +1,7 @@
 /** Conditions about the points and what can be restored from them, held against the objectives. */
 
 import type { Catalogue } from "../catalogue/catalogue.ts";
+import type { Manifest } from "../catalogue/manifest.ts";
 import type { Policy } from "../policy/model.ts";
 import { auditLog } from "../recovery/audit.ts";
 import { plainName } from "../recovery/lineage.ts";
@@ -48,7 +49,12 @@ export function judgePoints({ policy, catalogue, jobs, nowMs }: Judged): readonl
 function tooSmall(policy: Policy, points: readonly PointSize[]): readonly Condition[] {
   const newest = points.at(-1);
   if (newest === undefined) return [];
-  const { capture, sizeBytes, id } = newest.manifest;
+  const { capture, sizeBytes, id, artifacts } = newest.manifest;
+  const empty = artifacts.filter((a) => a.plainSizeBytes === 0).map((a) => a.name);
+  if (empty.length > 0) {
+    const message = `point ${id} holds nothing in ${empty.join(", ")}`;
+    return [condition(policy.name, "backup-too-small", message, "look at the capture's log and its rights")];
+  }
   const earlier = points
     .slice(0, -1)
     .filter((p) => p.manifest.capture === capture)
@@ -64,7 +70,7 @@ function tooSmall(policy: Policy, points: readonly PointSize[]): readonly Condit
 }
 
 interface PointSize {
-  readonly manifest: { readonly id: string; readonly capture: string; readonly sizeBytes: number };
+  readonly manifest: Pick<Manifest, "id" | "capture" | "sizeBytes" | "artifacts">;
 }
 
 /** Longest time between two captures the schedule allows; Infinity when it never fires. */
@@ -93,7 +99,11 @@ export function judgeObjectives(judged: Judged): readonly Condition[] {
   const found: Condition[] = [];
   // A source that writes nothing loses nothing, however old its last piece of log is.
   const isIdle = policy.log !== undefined && source?.log?.idle === true && !source.log.lost;
-  if (exposureMs !== undefined && exposureMs > objectives.rpoMs + slackMs && !isIdle) {
+  if (catalogue.points.length > 0 && judged.ranges.length === 0) {
+    const message = `none of the ${catalogue.points.length} recovery points can be restored: what they need is not in the store`;
+    const hint = `holdfast backup ${name} now; holdfast verify ${name} --level 0 names what is missing`;
+    found.push(condition(name, "rpo-missed", message, hint));
+  } else if (exposureMs !== undefined && exposureMs > objectives.rpoMs + slackMs && !isIdle) {
     const message = `a disaster now would cost ${formatDuration(exposureMs)}; the policy allows ${formatDuration(objectives.rpoMs)}`;
     const hint = policy.log === undefined ? `holdfast backup ${name}` : `is holdfast wal ${name} running?`;
     found.push(condition(name, "rpo-missed", message, hint));
@@ -128,18 +138,31 @@ function judgeReach(judged: Judged): readonly Condition[] {
   const oldestMs = oldestMsOf(catalogue);
   const ageMs = Number.isFinite(oldestMs) ? nowMs - oldestMs : 0;
   const inForceMs = nowMs - inForceSinceMs(judged);
-  if (ageMs >= reachMs || !(inForceMs >= reachMs + dayMs)) return [];
+  // A table counts days: its oldest point is up to a day younger while the present day is young.
+  if (ageMs >= reachMs - dayMs || !(inForceMs >= reachMs + dayMs)) return [];
   const message = `the oldest recovery point is ${formatDuration(ageMs)} old; the policy promises ${formatDuration(reachMs)} and has been in force for ${formatDuration(inForceMs)}`;
   const hint = "points were deleted before their time or never taken; see the reports for when";
   return [condition(policy.name, "reach-missed", message, hint)];
 }
 
-/** Holes between two reachable ranges that lie inside the window, and a lost piece behind the newest point. */
-function judgeWindow({ policy, catalogue, ranges }: Judged, nowMs: number): readonly Condition[] {
+/** A window that begins too late, holes inside it, and a lost piece behind the newest point. */
+function judgeWindow(judged: Judged, nowMs: number): readonly Condition[] {
+  const { policy, catalogue, ranges } = judged;
   const { name, objectives } = policy;
   if (policy.log === undefined || objectives.pitrWindowMs === 0) return [];
   const fromMs = nowMs - objectives.pitrWindowMs;
   const found: Condition[] = [];
+  const first = ranges[0];
+  // The window can begin only with a point, and the first came up to one gap after the policy.
+  if (
+    first !== undefined &&
+    Date.parse(first.fromAt) > fromMs &&
+    inForceSinceMs(judged) + missingAfterMs(policy, nowMs) <= fromMs
+  ) {
+    const message = `no instant before ${first.fromAt} can be restored; the policy promises ${formatDuration(objectives.pitrWindowMs)} and has been in force for ${formatDuration(nowMs - inForceSinceMs(judged))}`;
+    const hint = "log was deleted before its time or never stored; is there a lifecycle rule on the bucket?";
+    found.push(condition(name, "pitr-gap", message, hint));
+  }
   for (const [index, range] of ranges.entries()) {
     const next = ranges[index + 1];
     // Behind the last range comes what the rpo is about; before the first the policy was young.

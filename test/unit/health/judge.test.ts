@@ -133,6 +133,10 @@ describe("the points", () => {
     expect(conditions({ ...few, jobs: [heldJob("capture", [{}])] })).toContain("reach-missed");
     expect(conditions({ ...few, jobs: [young] })).not.toContain("reach-missed");
     expect(conditions()).not.toContain("reach-missed");
+    const held = (count: number) =>
+      conditions({ catalogue: catalogue(nightly.slice(-count)), jobs: [heldJob("capture", [{}])] });
+    expect(held(7)).not.toContain("reach-missed");
+    expect(held(6)).toContain("reach-missed");
   });
 });
 
