@@ -82,7 +82,10 @@ function captureSchedule({ schedule }: Policy): JobSchedule {
   }
 }
 
-/** One job per level; where rows share a level the shortest time counts. Level 6 is of the whole stack. */
+/**
+ * One job per level; where rows share a level the shortest time counts. A run proves the levels below it too,
+ * so a level has no job where a higher one runs as often. Level 6 is of the whole stack.
+ */
 function verifyJobs(policy: Policy): readonly Job[] {
   const shortest = new Map<ProofLevel, CheckRequirement>();
   for (const check of policy.verification.checks) {
@@ -90,7 +93,9 @@ function verifyJobs(policy: Policy): readonly Job[] {
     const known = shortest.get(check.level);
     if (known === undefined || check.everyMs < known.everyMs) shortest.set(check.level, check);
   }
-  return [...shortest.values()]
+  const rows = [...shortest.values()];
+  return rows
+    .filter((row) => !rows.some((other) => other.level > row.level && other.everyMs <= row.everyMs))
     .sort((a, b) => a.level - b.level)
     .map((check) => {
       const key = `${policy.name}/verify-${check.level}`;
@@ -113,7 +118,7 @@ function pruneJob(policy: Policy): Job {
     key,
     policy: policy.name,
     kind: "prune",
-    schedule: { kind: "cron", cron: spreadCron(key, dayMs), timeZone: "Etc/UTC" },
+    schedule: { kind: "cron", cron: spreadCron(key, 2 * dayMs), timeZone: "Etc/UTC" },
     argv: ["prune", policy.name, "--apply"],
     deadlineMs: policy.deadlineMs,
     suspended: policy.suspended,
@@ -134,15 +139,24 @@ function reportJob({ name, reports }: ReconcilerSettings): Job {
   };
 }
 
-/** Hourly, daily, weekly or monthly, whichever is at least as often as asked; the rest is taken from the hash. */
+/**
+ * At least twice in the time asked, so that a proof is renewed before it is too old, also where one run fails
+ * or takes long. The minute, hour and day come from the hash.
+ */
 function spreadCron(key: string, everyMs: number): string {
   const hash = fnv1a(key);
   const minute = hash % 60;
   const hour = Math.floor(hash / 60) % 24;
+  const day = Math.floor(hash / 1440);
+  if (everyMs < 2 * hourMs) return `${minute % 15}/15 * * * *`;
   if (everyMs < dayMs) return `${minute} * * * *`;
+  if (everyMs < 2 * dayMs) return `${minute} ${hour % 12},${(hour % 12) + 12} * * *`;
   if (everyMs < 7 * dayMs) return `${minute} ${hour} * * *`;
-  if (everyMs < 31 * dayMs) return `${minute} ${hour} * * ${Math.floor(hash / 1440) % 7}`;
-  return `${minute} ${hour} ${(Math.floor(hash / 1440) % 28) + 1} * *`;
+  if (everyMs < 14 * dayMs) return `${minute} ${hour} * * ${day % 4},${(day % 4) + 3}`;
+  if (everyMs < 30 * dayMs) return `${minute} ${hour} * * ${day % 7}`;
+  // Two days a fortnight apart leave 17 days at most over the end of a month.
+  if (everyMs < 62 * dayMs) return `${minute} ${hour} ${(day % 14) + 1},${(day % 14) + 15} * *`;
+  return `${minute} ${hour} ${(day % 28) + 1} * *`;
 }
 
 /** 32 bit FNV-1a: small, and the same everywhere. */
