@@ -6,7 +6,7 @@ import { canonicalActual } from "../plan/fingerprint.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Policy } from "../policy/model.ts";
 import type { Actual, SourceFacts, StoreFacts } from "../state/job.ts";
-import { logReachMs } from "./random-instant.ts";
+import { logReachMs } from "./log-position.ts";
 import type { World } from "./world.ts";
 
 export interface Observation {

@@ -6,22 +6,8 @@ import { HoldfastError } from "../errors.ts";
 import type { Policy } from "../policy/model.ts";
 import { planRestore, reachableRanges } from "../recovery/chain.ts";
 import type { Repository } from "../repository/repository.ts";
+import { logReachMs, segmentNames } from "./log-position.ts";
 import type { World } from "./world.ts";
-
-/** How far the stored log reaches, in milliseconds; undefined where there is no log or nobody can tell. */
-export async function logReachMs(
-  world: World,
-  policy: Policy,
-  repository: Repository,
-  catalogue: Catalogue,
-): Promise<number | undefined> {
-  const engine = world.engine(policy);
-  const archive = catalogue.log;
-  if (archive === undefined || engine.logReach === undefined) return undefined;
-  const reachOf = engine.logReach.bind(engine);
-  const at = await world.withContext(policy, {}, (context) => reachOf(context, repository.log, archive));
-  return at === undefined ? undefined : Date.parse(at);
-}
 
 /**
  * An instant that hash(seed, policy, newest point) picks evenly from everything reachable inside the PITR
@@ -54,7 +40,11 @@ export async function chooseInstant(
     const lengthMs = range.toMs - range.fromMs;
     if (offsetMs < lengthMs) {
       const atMs = range.fromMs + offsetMs;
-      const plan = planRestore({ ...input, target: { kind: "time", at: instant(atMs) } });
+      const plan = planRestore({
+        ...input,
+        ...segmentNames(world, policy, catalogue),
+        target: { kind: "time", at: instant(atMs) },
+      });
       return { atMs, point: plan.point.manifest.id };
     }
     offsetMs -= lengthMs;

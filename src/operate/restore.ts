@@ -8,7 +8,7 @@ import type { Policy } from "../policy/model.ts";
 import { planRestore } from "../recovery/chain.ts";
 import type { Repository } from "../repository/repository.ts";
 import { restoreRequest } from "./drill.ts";
-import { logReachMs } from "./random-instant.ts";
+import { logReachMs, segmentNames } from "./log-position.ts";
 import type { World } from "./world.ts";
 
 export interface RestoreOptions {
@@ -48,10 +48,11 @@ export async function restore(
   const startedAtMs = world.clock.nowMs();
   world.step("reading the catalogue from the store");
   const catalogue = await repository.catalogue();
-  const point = await choosePoint(world, policy, repository, catalogue, options);
+  const { point, reachMs } = await choosePoint(world, policy, repository, catalogue, options);
+  const target = withoutLaterCommit(options.target, reachMs) ? ({ kind: "latest" } as const) : options.target;
   world.step(`restoring ${point.manifest.id} into ${options.directory}`);
   return await world.withContext(policy, {}, async (context) => {
-    const request = restoreRequest(policy, repository, catalogue, point, options.target, options.directory);
+    const request = restoreRequest(policy, repository, catalogue, point, target, options.directory);
     const restored = await engine.restore(context, request);
     const checks: Check[] = [...restored.checks];
     const outcome = {
@@ -88,16 +89,24 @@ export async function restore(
   });
 }
 
+/**
+ * After the last commit in the log nothing has happened, so an instant there is the end of the log. The
+ * server itself would refuse it, because it waits for a commit that lies beyond.
+ */
+function withoutLaterCommit(target: RecoveryTarget, reachMs: number | undefined): boolean {
+  return target.kind === "time" && reachMs !== undefined && Date.parse(target.at) > reachMs;
+}
+
 async function choosePoint(
   world: World,
   policy: Policy,
   repository: Repository,
   catalogue: Catalogue,
   options: RestoreOptions,
-): Promise<RecoveryPoint> {
+): Promise<{ readonly point: RecoveryPoint; readonly reachMs?: number | undefined }> {
   if (options.point !== undefined) {
     const named = catalogue.points.find((p) => p.manifest.id === options.point);
-    if (named !== undefined) return named;
+    if (named !== undefined) return { point: named };
     const broken = catalogue.unreadable.find((u) => u.id === options.point);
     if (broken !== undefined) {
       throw new HoldfastError(
@@ -119,6 +128,7 @@ async function choosePoint(
   }
   const reachMs =
     options.target.kind === "time" ? await logReachMs(world, policy, repository, catalogue) : undefined;
-  const input = { catalogue, target: options.target };
-  return planRestore(reachMs === undefined ? input : { ...input, logReachMs: reachMs }).point;
+  const input = { catalogue, target: options.target, ...segmentNames(world, policy, catalogue) };
+  const { point } = planRestore(reachMs === undefined ? input : { ...input, logReachMs: reachMs });
+  return { point, reachMs };
 }

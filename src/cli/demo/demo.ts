@@ -167,7 +167,7 @@ async function untilCaptured(stage: Stage): Promise<void> {
 /** Everything committed up to now is in the store when its canary is. */
 async function untilStored(stage: Stage, atMs: number): Promise<void> {
   const { world, policy } = stage;
-  const { logReachMs } = await import("../../operate/random-instant.ts");
+  const { logReachMs } = await import("../../operate/log-position.ts");
   const repository = await world.repository(policy);
   const look = async () => {
     const reachMs = await logReachMs(world, policy, repository, await repository.catalogue());

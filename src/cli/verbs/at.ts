@@ -1,6 +1,6 @@
 import { instant } from "../../catalogue/instant.ts";
 import { HoldfastError } from "../../errors.ts";
-import { logReachMs } from "../../operate/random-instant.ts";
+import { logReachMs, segmentNames } from "../../operate/log-position.ts";
 import { planRestore } from "../../recovery/chain.ts";
 import { paintFor, print, printJson } from "../console.ts";
 import { inWorld, parseInstant, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
@@ -30,6 +30,7 @@ export function atCommand() {
             const plan = planRestore({
               catalogue,
               target: { kind: "time", at: instant(atMs) },
+              ...segmentNames(world, policy, catalogue),
               ...(reachMs === undefined ? {} : { logReachMs: reachMs }),
             });
             rows.push({ policy: policy.name, ok: true, point: plan.point.manifest.id, detail: plan.reason });
