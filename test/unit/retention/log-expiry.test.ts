@@ -121,6 +121,7 @@ describe("what of the log goes", () => {
 });
 
 describe("when no log goes", () => {
+  const subject = policy({ log: log(7), retention: { name: "x", keep: { daily: 9 } } });
   const archive = wholeLog(last);
 
   it.each([
@@ -136,14 +137,16 @@ describe("when no log goes", () => {
 
   it("a manifest that cannot be read may need any of it", () => {
     const seen = { ...historyOf(logged(days), archive), unreadable: [{ id: "x", reason: "cut" }] };
-    const plan = prunePlan({ policy: policy({ log: log(7) }), catalogue: seen, store: ours, nowMs });
+    const plan = prunePlan({ policy: subject, catalogue: seen, store: ours, nowMs });
+    const readable = { ...seen, unreadable: [] };
+    expect(prunePlan({ policy: subject, catalogue: readable, store: ours, nowMs }).logKeys).not.toEqual([]);
     expect(plan.logKeys).toEqual([]);
     expect(plan.notes.some((n) => n.message.includes("log"))).toBe(true);
   });
 
   it("the listing is incomplete or the marker is not ours", () => {
     const seen = historyOf(logged(days), archive);
-    const shared = { policy: policy({ log: log(7) }), nowMs };
+    const shared = { policy: subject, nowMs };
     expect(prunePlan({ ...shared, catalogue: { ...seen, complete: false }, store: ours }).logKeys).toEqual(
       [],
     );

@@ -75,6 +75,17 @@ describe("reach", () => {
     expect(holds({ forever: true }, 30).holds).toBe(true);
   });
 
+  it("is the same to lint where a day more or less decides", () => {
+    const cron = parseCron("0 2 * * *");
+    if ("error" in cron) throw new Error(cron.error);
+    for (const [days, wanted] of [
+      [30, false],
+      [31, true],
+    ] as const) {
+      expect(proveKeep(cron, "Etc/UTC", { days }, 30 * dayMs, nowMs).holds).toBe(wanted);
+    }
+  });
+
   it("agrees with a naive day by day run, and with what lint computes in UTC", () => {
     const random = generator(seed);
     for (let n = 0; n < 100; n += 1) {
