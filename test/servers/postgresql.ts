@@ -25,6 +25,7 @@ export interface TestPostgres {
   readonly binDirectory: string;
   readonly dataDirectory: string;
   readonly folder: string;
+  readonly socketDirectory: string;
   /** The first column of the first row. */
   ask(statement: string, database?: string): Promise<unknown>;
   run(statement: string, database?: string): Promise<void>;
@@ -140,6 +141,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     binDirectory,
     dataDirectory,
     folder,
+    get socketDirectory() {
+      return server?.connection.host ?? "";
+    },
     ask: (statement, database = "postgres") =>
       withDatabase(
         database,
