@@ -17,7 +17,7 @@ function explain(error: HoldfastError): void {
 
 async function main(): Promise<number> {
   try {
-    await program().parseAsync(process.argv);
+    await (await program(process.argv.slice(2))).parseAsync(process.argv);
     return Number(process.exitCode ?? 0);
   } catch (error) {
     // Commander has printed its own message; help and version end through here with status 0.

@@ -1,27 +1,35 @@
-/** The command line as a whole: one line per verb. A verb's own module is loaded with its group. */
+/** The command line as a whole: one line per verb. Only the verb that is asked for is loaded. */
 import { Command } from "commander";
 import packageFacts from "../../package.json" with { type: "json" };
-import { applyCommand } from "./verbs/apply.ts";
-import { atCommand } from "./verbs/at.ts";
-import { backupCommand } from "./verbs/backup.ts";
-import { demoCommand } from "./verbs/demo.ts";
-import { doctorCommand } from "./verbs/doctor.ts";
-import { holdCommand } from "./verbs/hold.ts";
-import { initCommand } from "./verbs/init.ts";
-import { keyCommand } from "./verbs/key.ts";
-import { lintCommand } from "./verbs/lint.ts";
-import { listCommand } from "./verbs/list.ts";
-import { planCommand } from "./verbs/plan.ts";
-import { pruneCommand } from "./verbs/prune.ts";
-import { reportCommand } from "./verbs/report.ts";
-import { restoreCommand } from "./verbs/restore.ts";
-import { runCommand } from "./verbs/run.ts";
-import { simulateCommand } from "./verbs/simulate.ts";
-import { statusCommand } from "./verbs/status.ts";
-import { verifyCommand } from "./verbs/verify.ts";
-import { walCommand } from "./verbs/wal.ts";
+import type { Verb } from "./exit-help.ts";
 
-export function program(): Command {
+/** In the order of `--help`: what somebody in an emergency needs comes first. */
+const verbs: Readonly<Partial<Record<Verb, () => Promise<Command>>>> = {
+  restore: async () => (await import("./verbs/restore.ts")).restoreCommand(),
+  list: async () => (await import("./verbs/list.ts")).listCommand(),
+  verify: async () => (await import("./verbs/verify.ts")).verifyCommand(),
+  at: async () => (await import("./verbs/at.ts")).atCommand(),
+  status: async () => (await import("./verbs/status.ts")).statusCommand(),
+  init: async () => (await import("./verbs/init.ts")).initCommand(),
+  lint: async () => (await import("./verbs/lint.ts")).lintCommand(),
+  plan: async () => (await import("./verbs/plan.ts")).planCommand(),
+  apply: async () => (await import("./verbs/apply.ts")).applyCommand(),
+  run: async () => (await import("./verbs/run.ts")).runCommand(),
+  backup: async () => (await import("./verbs/backup.ts")).backupCommand(),
+  wal: async () => (await import("./verbs/wal.ts")).walCommand(),
+  prune: async () => (await import("./verbs/prune.ts")).pruneCommand(),
+  hold: async () => (await import("./verbs/hold.ts")).holdCommand(),
+  simulate: async () => (await import("./verbs/simulate.ts")).simulateCommand(),
+  report: async () => (await import("./verbs/report.ts")).reportCommand(),
+  doctor: async () => (await import("./verbs/doctor.ts")).doctorCommand(),
+  key: async () => (await import("./verbs/key.ts")).keyCommand(),
+  demo: async () => (await import("./verbs/demo.ts")).demoCommand(),
+};
+
+export const verbNames = Object.keys(verbs) as readonly Verb[];
+
+/** The program with the verb named in `args`, or with all of them where none is (help, a misspelt word). */
+export async function program(args: readonly string[]): Promise<Command> {
   const root = new Command("holdfast")
     .description(
       `${packageFacts.description}.\nI need to restore now:  holdfast restore POLICY --at TIME --to DIR`,
@@ -30,27 +38,9 @@ export function program(): Command {
     .showSuggestionAfterError()
     .showHelpAfterError("(holdfast --help shows the verbs)")
     .exitOverride();
-  const verbs = [
-    restoreCommand,
-    listCommand,
-    verifyCommand,
-    atCommand,
-    statusCommand,
-    initCommand,
-    lintCommand,
-    planCommand,
-    applyCommand,
-    runCommand,
-    backupCommand,
-    walCommand,
-    pruneCommand,
-    holdCommand,
-    simulateCommand,
-    reportCommand,
-    doctorCommand,
-    keyCommand,
-    demoCommand,
-  ];
-  for (const verb of verbs) root.addCommand(verb());
+  const asked = verbNames.find((name) => name === args[0]);
+  for (const load of asked === undefined ? Object.values(verbs) : [verbs[asked]]) {
+    if (load !== undefined) root.addCommand(await load());
+  }
   return root;
 }
