@@ -9,6 +9,7 @@ import { openStateFolder } from "../operate/state-folder.ts";
 import { statusOf } from "../operate/status.ts";
 import { plan as makePlan } from "../plan/plan.ts";
 import type { PolicySet } from "../policy/model.ts";
+import { describeAction } from "../report/plan-action.ts";
 import type { Revision } from "../source/source.ts";
 import { systemClock } from "../time/clock.ts";
 import { complain, printJson } from "./console.ts";
@@ -123,9 +124,7 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
         });
         const outcomes = await apply(world, platform, plan, seen.fingerprint);
         for (const { action, ok, detail } of outcomes) {
-          complain(
-            `· ${ok ? "done" : "failed"} ${action.kind} ${action.policy}: ${ok ? action.reason : detail}`,
-          );
+          complain(`· ${ok ? "done" : "failed"}: ${describeAction(action)}${ok ? "" : `: ${detail}`}`);
         }
         for (const refusal of plan.refusals) complain(`· refused ${refusal.policy}: ${refusal.message}`);
         const failed = outcomes.filter((o) => !o.ok);

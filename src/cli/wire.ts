@@ -15,7 +15,7 @@ import type { Repository } from "../repository/repository.ts";
 import { redact } from "../secret.ts";
 import type { Store, StoreRole } from "../store/store.ts";
 import { systemClock } from "../time/clock.ts";
-import type { Steps } from "./console.ts";
+import { complain, type Steps } from "./console.ts";
 import { type PolicyOrigin, readBundle, readPolicyPaths, readSchemas } from "./policy-files.ts";
 import { readIdentities, readSecret } from "./secrets.ts";
 
@@ -44,6 +44,13 @@ export async function readPolicies(
       ? { files: await readPolicyPaths([options.policies]), revision: await revisionOf(options.policies) }
       : await readBundle(options.bundle);
   const reading = readPolicySet(origin.files, await readSchemas());
+  const broken = new Set(reading.findings.filter((f) => f.severity === "error").map((f) => f.location.file));
+  if (broken.size > 0) {
+    // Said by every verb: a policy that is left out looks as if it had no backups.
+    complain(
+      `note: ${[...broken].join(", ")} cannot be used as it stands and is left out; run holdfast lint`,
+    );
+  }
   return { ...origin, set: reading.set };
 }
 

@@ -42,7 +42,11 @@ export function lint(
   const reading = readPolicySet(files, schemas);
   const chosen = new Set(options.only);
   const isChosen = (id: string): boolean => options.only === undefined || chosen.has(id);
-  const rules = (options.rules ?? allRules).filter((rule) => isChosen(rule.id));
+  // A document with a fault takes no part, so what it used would look unused.
+  const isWhole = reading.findings.every((finding) => finding.severity !== "error");
+  const rules = (options.rules ?? allRules).filter(
+    (rule) => isChosen(rule.id) && (isWhole || !/[-/]unused$/.test(rule.id)),
+  );
   const findings: Finding[] = [...reading.findings];
   const waived: WaivedFinding[] = [];
   const used = new Set<Waiver>();

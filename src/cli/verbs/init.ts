@@ -54,7 +54,7 @@ export function initCommand() {
       if (options.format === "json") return printJson({ ok: true, directory, files });
       print(
         [
-          `${files} files in ${directory}. The order that works:`,
+          `${files} files written to '${directory}'. The order that works:`,
           "  1. holdfast key new --out runner.key   and once more for escrow; put both recipients into policies/keys.yaml",
           "  2. policies/stores.yaml: your buckets; policies/<component>.yaml: your servers",
           "  3. holdfast lint && holdfast doctor",

@@ -16,7 +16,7 @@ export function statusCommand() {
         const nowMs = world.clock.nowMs();
         const conditions = [...healths.flatMap((h) => h.conditions), ...(loop?.conditions ?? [])];
         const isBad = conditions.some((c) => c.severity === "critical");
-        if (isBad) process.exitCode = 4;
+        if (isBad || healths.length === 0) process.exitCode = 4;
         if (options.format === "json") {
           const value = statusJson(healths, nowMs);
           return printJson({
