@@ -62,6 +62,15 @@ function answer(catalogue: Catalogue, atMs: number): RecoveryPoint | undefined {
   }
 }
 
+describe("an unfinished piece in the middle", () => {
+  it("is a hole as soon as the log goes on behind it", () => {
+    const segments = wholeLog(last).segments.map((s) => (s.sequence === 250 ? { ...s, partial: true } : s));
+    const catalogue = historyOf(logged(days).slice(0, 1), archiveOf(segments));
+    expect(answer(catalogue, storedMsOf(248))?.manifest.id).toBeDefined();
+    expect(answer(catalogue, storedMsOf(252))).toBeUndefined();
+  });
+});
+
 describe("restores at random", () => {
   it("promise what the log holds and nothing else", () => {
     console.log(`recovery: HOLDFAST_SEED=${seed}`);
