@@ -94,7 +94,10 @@ try {
   writeFileSync(join(policies, "all.yaml"), policyText(postgres.port, join(folder, "store"), recipient));
   const repository = join(folder, "pgbackrest");
   const config = join(folder, "pgbackrest.conf");
-  writeFileSync(config, pgBackRestText(repository, postgres.dataDirectory, postgres.port, postgres.socketDirectory));
+  writeFileSync(
+    config,
+    pgBackRestText(repository, postgres.dataDirectory, postgres.port, postgres.socketDirectory),
+  );
   execFileSync("install", [
     "-d",
     "-o",

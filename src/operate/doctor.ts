@@ -2,6 +2,7 @@
 import type { Check } from "../catalogue/manifest.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Policy } from "../policy/model.ts";
+import { count } from "../report/units.ts";
 import type { World } from "./world.ts";
 
 export interface Diagnosis extends Check {
@@ -49,7 +50,7 @@ async function diagnoseStore(world: World, policy: Policy): Promise<readonly Dia
       name: "catalogue",
       ok: catalogue.complete && catalogue.unreadable.length === 0,
       detail: [
-        `${catalogue.points.length} points`,
+        count(catalogue.points.length, "point"),
         ...catalogue.remarks,
         ...catalogue.unreadable.map((u) => `${u.id}: ${u.reason}`),
       ].join("; "),

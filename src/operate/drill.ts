@@ -134,10 +134,15 @@ function reachedText(server: RunningServer): string {
   return facts.length === 0 ? "accepts connections" : facts.join(", ");
 }
 
+/** An assertion without a database of its own is asked in the policy's. */
+export function assertionName(database: string): string {
+  return database === "" ? "assertion" : `assertion in ${database}`;
+}
+
 async function ask(policy: Policy, server: RunningServer): Promise<readonly Check[]> {
   const checks: Check[] = [];
   for (const assertion of policy.assertions) {
-    const name = `assertion in ${assertion.database}`;
+    const name = assertionName(assertion.database);
     try {
       const answer = await server.ask(assertion.sql, assertion.database);
       checks.push({ name, ok: answer === true, detail: `${assertion.sql} is ${String(answer)}` });

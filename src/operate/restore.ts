@@ -7,7 +7,7 @@ import { HoldfastError } from "../errors.ts";
 import type { Policy } from "../policy/model.ts";
 import { planRestore } from "../recovery/chain.ts";
 import type { Repository } from "../repository/repository.ts";
-import { restoreRequest } from "./drill.ts";
+import { assertionName, restoreRequest } from "./drill.ts";
 import { logReachMs, segmentNames } from "./log-position.ts";
 import type { World } from "./world.ts";
 
@@ -70,7 +70,7 @@ export async function restore(
     for (const assertion of policy.assertions) {
       const answer = await server.ask(assertion.sql, assertion.database).catch((error: unknown) => error);
       checks.push({
-        name: `assertion in ${assertion.database}`,
+        name: assertionName(assertion.database),
         ok: answer === true,
         detail: `${assertion.sql} is ${String(answer)}`,
       });

@@ -4,6 +4,7 @@ import type { Catalogue, RecoveryPoint } from "../catalogue/catalogue.ts";
 import type { Check } from "../catalogue/manifest.ts";
 import type { Policy } from "../policy/model.ts";
 import { checkPointLog } from "../recovery/point-log.ts";
+import { count } from "../report/units.ts";
 import type { Repository } from "../repository/repository.ts";
 import { formatSize } from "../size.ts";
 
@@ -33,7 +34,7 @@ export async function checkObjects(
       checks.push({
         name,
         ok: true,
-        detail: `${objectsCount} objects, ${formatSize(member.sizeBytes)}, ${what}`,
+        detail: `${count(objectsCount, "object")}, ${formatSize(member.sizeBytes)}, ${what}`,
       });
     }
     for (const fault of faults) {

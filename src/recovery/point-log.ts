@@ -16,7 +16,12 @@ export function checkPointLog(manifest: Manifest, archive: LogArchive | undefine
     if (!stored.has(sequence)) missing.push(sequence);
   }
   const count = need.lastSequence - need.firstSequence + 1;
-  if (missing.length === 0) return { name, ok: true, detail: `all ${count} segments are there` };
+  if (missing.length === 0)
+    return {
+      name,
+      ok: true,
+      detail: count === 1 ? "its one segment is there" : `all ${count} segments are there`,
+    };
   const shown = missing.slice(0, 5).join(", ");
   const more = missing.length > 5 ? ` and ${missing.length - 5} more` : "";
   return {

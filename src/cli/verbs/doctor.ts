@@ -23,7 +23,9 @@ export function doctorCommand() {
       print(
         faults.length === 0
           ? paint.good("nothing is wrong")
-          : paint.bad(`${faults.length} things need somebody`),
+          : paint.bad(
+              faults.length === 1 ? "1 thing needs somebody" : `${faults.length} things need somebody`,
+            ),
       );
     });
   });

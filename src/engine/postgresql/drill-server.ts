@@ -50,7 +50,7 @@ export async function start(
     connection: { host: connection.host, port: connection.port, user: connection.user },
     reached: parseReached(server.log),
     ask: (statement, name) =>
-      withClient({ ...connection, database: name }, async (client) => {
+      withClient({ ...connection, database: name === "" ? database : name }, async (client) => {
         // The policy's own text, run read only: a drill must not be able to change what it judges.
         await client.query("set default_transaction_read_only = on");
         const { rows } = await client.query<unknown[]>({ text: statement, rowMode: "array" });
