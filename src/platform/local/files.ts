@@ -35,6 +35,8 @@ export interface LocalFiles {
   openRuns(): Promise<readonly StoredRun[]>;
   resultPath(key: string, slotAt: string): string;
   logPath(key: string): string;
+  /** Held by the run's own process for as long as it lives. */
+  lockPath(key: string): string;
   readonly revisionPath: string;
 }
 
@@ -90,6 +92,7 @@ export async function openLocalFiles(stateDirectory: string): Promise<LocalFiles
     resultPath: (key, slotAt) =>
       join(folders.results, `${nameOf(key)}-${compactInstant(Date.parse(slotAt))}.json`),
     logPath: (key) => join(folders.logs, `${nameOf(key)}.log`),
+    lockPath: (key) => join(folders.runs, nameOf(key), "lock"),
   };
 }
 

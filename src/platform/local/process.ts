@@ -1,6 +1,7 @@
 /** Runs of Holdfast's own verbs as processes: a log file, an end by signal, a result. */
 import { spawn } from "node:child_process";
 import { closeSync, openSync, renameSync, statSync } from "node:fs";
+import { exitStatuses } from "../../errors.ts";
 import { processStart } from "../../process-start.ts";
 
 const logLimitBytes = 1024 * 1024;
@@ -46,6 +47,27 @@ function rotate(path: string): void {
 export async function isAlive(pid: number | undefined, pidStart: string | undefined): Promise<boolean> {
   if (pid === undefined || pid <= 0 || pidStart === undefined || pidStart === "") return false;
   return (await processStart(pid)) === pidStart;
+}
+
+/** Prefix that makes the program hold `path` as long as it lives, and end with `locked` when another one does. */
+export function holding(path: string): readonly string[] {
+  return [
+    "flock",
+    "--nonblock",
+    "--conflict-exit-code",
+    String(exitStatuses.locked.status),
+    "--no-fork",
+    path,
+  ];
+}
+
+/** Whether a living program holds `path`. */
+export async function isHeld(path: string): Promise<boolean> {
+  const child = spawn("flock", ["--nonblock", path, "true"], { stdio: "ignore" });
+  return new Promise((resolve) => {
+    child.once("error", () => resolve(false));
+    child.once("exit", (code) => resolve(code !== 0));
+  });
 }
 
 /** TERM to the group, KILL later; resolves when the process is gone. */

@@ -6,7 +6,7 @@ import type { Logger } from "../../log.ts";
 import type { Job, Run } from "../../state/job.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { LocalFiles, StoredRun } from "./files.ts";
-import { endProcess, isAlive, type StartedProcess, startProcess } from "./process.ts";
+import { endProcess, holding, isAlive, isHeld, type StartedProcess, startProcess } from "./process.ts";
 
 const adoptLookMs = 500;
 /** Kinds whose verbs take `--slot`. */
@@ -43,7 +43,7 @@ export class LocalRuns {
     const { files } = this.#input;
     for (const run of await files.openRuns()) {
       const job = (await files.job(run.key))?.job;
-      if (job !== undefined && (await isAlive(run.pid, run.pidStart))) {
+      if (job !== undefined && (await this.#lives(run))) {
         this.#running.set(run.key, { job, run, done: this.#waitForAdopted(run) });
         continue;
       }
@@ -87,6 +87,7 @@ export class LocalRuns {
     // Recorded before it begins: a kill between the two leaves a run that is lost, never one nobody knows.
     await files.putRun(base);
     const argv = [
+      ...holding(files.lockPath(job.key)),
       ...this.#input.argv,
       ...job.argv,
       ...(slotted.has(job.kind) ? ["--slot", base.slotAt] : []),
@@ -110,8 +111,13 @@ export class LocalRuns {
     await this.#record(run, end, false);
   }
 
+  /** By number, and by its lock where the process before us was killed before it could note the number. */
+  async #lives(run: StoredRun): Promise<boolean> {
+    return (await isAlive(run.pid, run.pidStart)) || (await isHeld(this.#input.files.lockPath(run.key)));
+  }
+
   async #waitForAdopted(run: StoredRun): Promise<void> {
-    while (await isAlive(run.pid, run.pidStart)) await this.#input.clock.wait(adoptLookMs);
+    while (await this.#lives(run)) await this.#input.clock.wait(adoptLookMs);
     // Its exit status went to a parent that is gone; the result file says how it ended.
     await this.#record(run, {}, false);
   }

@@ -1,0 +1,162 @@
+/** The local platform across its own death: missed slots, lost runs, residents, and `kill -9` at random. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { silent } from "../../../src/log.ts";
+import { openLocalPlatform } from "../../../src/platform/local/local.ts";
+import type { Job } from "../../../src/state/job.ts";
+import { systemClock } from "../../../src/time/clock.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "holdfast-local-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let count = 0;
+
+function place(): { readonly state: string; readonly lines: string } {
+  count += 1;
+  return { state: join(folder, `state-${count}`), lines: join(folder, `lines-${count}`) };
+}
+
+function open(state: string, nowMs: () => number = () => Date.now()) {
+  return openLocalPlatform({
+    stateDirectory: state,
+    clock: { ...systemClock, nowMs },
+    log: silent,
+    argv: ["sh", "-c"],
+    maxParallelRuns: 4,
+  });
+}
+
+function job(lines: string, changes: Partial<Job> = {}): Job {
+  return {
+    key: "p/capture",
+    policy: "p",
+    kind: "capture",
+    schedule: { kind: "cron", cron: "0 2 * * *", timeZone: "Europe/Berlin" },
+    // $1 is the slot: sh -c SCRIPT --slot INSTANT makes --slot $0.
+    argv: [`echo "$1" >> ${lines}`],
+    deadlineMs: 60_000,
+    suspended: false,
+    group: "p",
+    ...changes,
+  };
+}
+
+function linesOf(path: string): readonly string[] {
+  try {
+    return readFileSync(path, "utf8").trim().split("\n");
+  } catch {
+    return [];
+  }
+}
+
+async function until(isTrue: () => boolean | Promise<boolean>, deadlineMs = 20_000): Promise<void> {
+  const giveUpAtMs = Date.now() + deadlineMs;
+  while (!(await isTrue())) {
+    if (Date.now() > giveUpAtMs) throw new Error("did not come true in time");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+describe("schedules", () => {
+  it("catches the newest missed slot up once after a stop of days, over a clock change", async () => {
+    const { state, lines } = place();
+    // 2026-10-25 is the day on which Berlin's clocks go back; 02:00 of that day is in the repeated hour.
+    const before = open(state, () => Date.parse("2026-10-20T12:00:00Z"));
+    await before.putJob(job(lines), "r1");
+    const after = open(state, () => Date.parse("2026-10-25T09:00:00Z"));
+    await after.start();
+    await until(() => linesOf(lines).length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await after.stop(1000);
+    expect(linesOf(lines)).toEqual(["2026-10-25T00:00:00.000Z"]);
+    const again = open(state, () => Date.parse("2026-10-25T09:00:05Z"));
+    await again.start();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await again.stop(1000);
+    expect(linesOf(lines)).toHaveLength(1);
+  });
+
+  it("does not run a slot from before the job was there, nor a suspended job", async () => {
+    const { state, lines } = place();
+    const platform = open(state, () => Date.parse("2026-11-20T12:00:00Z"));
+    await platform.start();
+    await platform.putJob(job(lines), "r1");
+    await platform.putJob(job(lines, { key: "p/other", suspended: true }), "r1");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await platform.stop(1000);
+    expect(linesOf(lines)).toEqual([]);
+  });
+});
+
+describe("residents", () => {
+  it("keeps one alive, starts it again when it dies, and ends it with its job", async () => {
+    const { state, lines } = place();
+    const platform = open(state);
+    await platform.start();
+    const resident = job(lines, {
+      key: "p/log",
+      kind: "log",
+      schedule: { kind: "resident" },
+      argv: [`echo $$ >> ${lines}; exec sleep 300`],
+    });
+    await platform.putJob(resident, "r1");
+    await until(() => linesOf(lines).length === 1);
+    process.kill(Number(linesOf(lines)[0]), "SIGKILL");
+    await until(() => linesOf(lines).length === 2);
+    await platform.removeJob("p/log");
+    expect(() => process.kill(Number(linesOf(lines)[1]), 0)).toThrow();
+    await platform.stop(1000);
+  });
+});
+
+describe("kill -9", () => {
+  const child = (state: string): ChildProcess =>
+    spawn(process.execPath, [join(import.meta.dirname, "platform-process.ts"), state], { stdio: "ignore" });
+
+  it("at 25 random moments leaves readable state and runs no slot twice", async () => {
+    const seed = Number(process.env["HOLDFAST_SEED"] ?? Math.floor(Math.random() * 1e9));
+    console.log(`HOLDFAST_SEED=${seed}`);
+    let at = seed;
+    const random = (): number => {
+      at = (Math.imul(at, 1_664_525) + 1_013_904_223) >>> 0;
+      return at / 2 ** 32;
+    };
+    const { state, lines } = place();
+    const setup = open(state);
+    await setup.putJob(
+      job(lines, {
+        schedule: { kind: "cron", cron: "* * * * *", timeZone: "Etc/UTC" },
+        argv: [
+          `echo "start $1" >> ${lines}; sleep 0.2; echo "end $1" >> ${lines}; echo "{}" > $HOLDFAST_RESULT`,
+        ],
+      }),
+      "r1",
+    );
+    // The job is made to look old, so that a slot is due at once.
+    const path = join(state, "jobs", "p~capture.json");
+    writeFileSync(
+      path,
+      JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), since: "2026-01-01T00:00:00.000Z" }),
+    );
+    for (let kill = 0; kill < 25; kill += 1) {
+      const running = child(state);
+      const gone = new Promise<void>((resolve) => running.once("exit", () => resolve()));
+      await new Promise((resolve) => setTimeout(resolve, 100 + random() * 700));
+      running.kill("SIGKILL");
+      await gone;
+      const seen = await open(state).observe();
+      expect(seen.jobs).toHaveLength(1);
+    }
+    const last = open(state);
+    await last.start();
+    await until(async () =>
+      (await last.observe()).jobs.every((j) => j.runs.every((r) => r.outcome !== "running")),
+    );
+    await last.stop(1000);
+    const ends = linesOf(lines).filter((l) => l.startsWith("end "));
+    expect(new Set(ends).size).toBe(ends.length);
+    expect(ends.length).toBeGreaterThan(0);
+  });
+});
