@@ -12,7 +12,7 @@ const child = join(import.meta.dirname, "store-in-child.ts");
 it("leaves no listed point when it is killed, and only what the sweep takes", async () => {
   const f = await makeFixture();
   try {
-    const script = "while :; do head -c 1000000 /dev/urandom; done";
+    const script = "while head -c 1000000 /dev/urandom; do :; done";
     const storing = spawn(process.execPath, [child, f.settings.path, f.keys.recipient, "zstd", script]);
     const uploads = join(f.settings.path, ".uploads");
     while (!existsSync(uploads)) await sleep(20);
