@@ -3,7 +3,7 @@
  * HTTP request for a smart server, git itself for everything else.
  * @see git's documentation, "gitprotocol-http" and "gitrepository-layout"
  */
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HoldfastError } from "../errors.ts";
@@ -13,21 +13,17 @@ const commitShape = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
 const requestDeadlineMs = 20_000;
 const answerLimitBytes = 8 * 1024 * 1024;
 
-/** The commit the branch points at now. @throws source-unreachable; usage when there is no such branch */
+/** The commit the branch points at now; undefined when there is no such branch. @throws source-unreachable */
 export async function readRef(
-  url: string,
   branch: string,
   access: GitAccess,
   folder: string,
-): Promise<string> {
-  const found =
-    (await readLocal(url, branch)) ??
-    (await readHttp(url, branch, access)) ??
-    (await readByGit(url, branch, access, folder));
-  if (found !== undefined) return found;
-  throw new HoldfastError("usage", `the policy repository has no branch '${branch}'`, {
-    hint: "name one with --branch",
-  });
+): Promise<string | undefined> {
+  return (
+    (await readLocal(access.address, branch)) ??
+    (await readHttp(branch, access)) ??
+    (await readByGit(branch, access, folder))
+  );
 }
 
 /** Undefined when the remote is elsewhere or stores its refs in a way we do not read. */
@@ -46,18 +42,11 @@ async function readLocal(url: string, branch: string): Promise<string | undefine
 }
 
 /** Undefined for another transport, or an answer that is not the smart protocol's. @throws source-unreachable */
-async function readHttp(url: string, branch: string, access: GitAccess): Promise<string | undefined> {
-  if (!/^https?:\/\//.test(url)) return undefined;
-  const parsed = new URL(url);
+async function readHttp(branch: string, access: GitAccess): Promise<string | undefined> {
+  if (!/^https?:\/\//.test(access.address)) return undefined;
   const headers: Record<string, string> = { "user-agent": "git/holdfast" };
-  if (access.token !== undefined) headers["authorization"] = `Bearer ${access.token}`;
-  else if (parsed.username !== "") {
-    headers["authorization"] =
-      `Basic ${Buffer.from(`${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`).toString("base64")}`;
-  }
-  parsed.username = "";
-  parsed.password = "";
-  const address = `${parsed.href.replace(/\/$/, "")}/info/refs?service=git-upload-pack`;
+  if (access.authorization !== undefined) headers["authorization"] = access.authorization;
+  const address = `${access.address}/info/refs?service=git-upload-pack`;
   let response: Response;
   try {
     response = await fetch(address, { headers, signal: AbortSignal.timeout(requestDeadlineMs) });
@@ -85,14 +74,10 @@ async function readHttp(url: string, branch: string, access: GitAccess): Promise
   ).exec(text)?.[1];
 }
 
-async function readByGit(
-  url: string,
-  branch: string,
-  access: GitAccess,
-  folder: string,
-): Promise<string | undefined> {
+async function readByGit(branch: string, access: GitAccess, folder: string): Promise<string | undefined> {
+  await mkdir(folder, { recursive: true });
   try {
-    const text = await gitIn(folder, access).raw(["ls-remote", "--", url, `refs/heads/${branch}`]);
+    const text = await gitIn(folder, access).raw(["ls-remote", "--", access.address, `refs/heads/${branch}`]);
     return text.split(/\s/)[0] === "" ? undefined : text.split(/\s/)[0];
   } catch (error) {
     const failure = gitFailure("the policy repository cannot be read", error);

@@ -12,16 +12,18 @@ export interface Revision {
   readonly files: readonly PolicyFile[];
 }
 
-/** What happened to the branch since the commit that was known. */
+/** How a new commit lies to the one in force: `rewritten` when that is no ancestor of it. */
 export type Movement = "first" | "unchanged" | "forward" | "rewritten";
 
 export interface PolicySource {
   /**
-   * One ref read. `unchanged` costs nothing more; otherwise the commit is fetched, read and returned.
-   * @throws source-unreachable (transient), policy-invalid when branch or folder are not there
+   * One ref read. `unchanged` (since `seenCommit`) costs nothing more; otherwise the commit is fetched, read
+   * and returned, with how it lies to `inForceCommit`, which is the seen one when not given.
+   * @throws source-unreachable (transient), usage without the branch, policy-invalid without the folder
    */
   poll(
-    knownCommit: string | undefined,
+    seenCommit: string | undefined,
+    inForceCommit?: string,
   ): Promise<{ readonly movement: Movement; readonly revision?: Revision }>;
   /** The files of any revision: a commit, tag or branch name. @throws usage when there is none */
   read(revision: string): Promise<Revision>;

@@ -224,7 +224,7 @@ describe("over HTTP", () => {
     requests.length = 0;
     expect((await source.poll(revision?.commit)).movement).toBe("unchanged");
     expect(requests).toHaveLength(1);
-    expect(token).toBe("Bearer very-secret-token");
+    expect(token).toBe(`Basic ${btoa("x-access-token:very-secret-token")}`);
     await source.publish(new Map([["reports/r.md", "proof\n"]]), "report");
     expect(git("-C", remote, "show", "main:reports/r.md")).toBe("proof");
     const before = process.cpuUsage();
