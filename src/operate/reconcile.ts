@@ -1,9 +1,9 @@
 /**
  * The loop. It polls, judges a new commit, and converges; everything it touches is handed in. A broken
- * commit never replaces a good one, a remote that is away stops nothing, and what failed for a passing
- * reason is tried again with growing pauses and jitter.
+ * commit never replaces a good one, a remote that is away or a disk that is full stops nothing, and what
+ * failed for a passing reason is tried again with growing pauses and jitter.
  */
-import { errorCodes, HoldfastError } from "../errors.ts";
+import { HoldfastError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { PolicySource, Revision } from "../source/source.ts";
 import type { Condition } from "../state/health.ts";
@@ -63,10 +63,13 @@ const longestPauseMs = 300_000;
 
 interface LoopState {
   known: { commit: string; tree: string } | undefined;
-  /** The branch's commit at the last poll; a broken one too, so that it is judged once. */
+  /** The newest commit with a verdict; a broken one too, so that it is judged once. */
   polled: string | undefined;
+  /** Why the newest commit is not in force. */
   broken: Condition | undefined;
   failure: Condition | undefined;
+  /** Why the last status was not kept. */
+  unsaid: Condition | undefined;
   convergeAtMs: number;
   retryPauseMs: number;
   pollPauseMs: number;
@@ -81,6 +84,7 @@ export async function reconcile(input: ReconcileInput): Promise<void> {
     polled: known?.commit,
     broken: undefined,
     failure: undefined,
+    unsaid: undefined,
     convergeAtMs: 0,
     retryPauseMs: firstPauseMs,
     pollPauseMs: firstPauseMs,
@@ -143,50 +147,99 @@ async function pollOnce(input: ReconcileInput, state: LoopState): Promise<number
   const lastPollAt = new Date(clock.nowMs()).toISOString();
   const pollsCount = state.status.pollsCount + 1;
   try {
-    const { movement, revision } = await source.poll(state.polled);
-    state.pollPauseMs = firstPauseMs;
+    // How the commit lies to the policies in force counts: a second push onto a rewritten branch is forward
+    // only for whoever has followed the first.
+    const { movement, revision } = await source.poll(state.polled, state.known?.commit);
     state.status = { ...state.status, lastPollAt, pollsCount, lastPollOk: true };
-    if (revision !== undefined) await consider(input, state, revision, movement === "rewritten");
-    return input.pollEveryMs() * (0.9 + input.jitter() * 0.2);
+    if (revision === undefined || (await consider(input, state, revision, movement === "rewritten"))) {
+      state.pollPauseMs = firstPauseMs;
+      return input.pollEveryMs() * (0.9 + input.jitter() * 0.2);
+    }
+    return nextPause(input, state);
   } catch (error) {
     if (input.signal.aborted) return 0;
-    if (!(error instanceof HoldfastError)) throw error;
-    const pauseMs = state.pollPauseMs * (0.75 + input.jitter() / 2);
-    state.pollPauseMs = Math.min(
-      state.pollPauseMs * 2,
-      longestPauseMs,
-      Math.max(input.pollEveryMs(), firstPauseMs),
-    );
-    const isAway = errorCodes[error.code].transient;
+    const failure = failureOf(error);
     state.status = { ...state.status, lastPollAt, pollsCount, lastPollOk: false };
     await say(input, state, {
       kind: "source-unreachable",
       policy: "",
       severity: state.known === undefined ? "critical" : "warning",
-      message: `the policy repository cannot be read: ${error.message}`,
-      hint: isAway ? "the last good policies stay in force; it is tried again" : error.hint,
+      message: `the policy repository cannot be read: ${failure.detail}`,
+      hint: failure.transient ? "the last good policies stay in force; it is tried again" : failure.hint,
     });
-    return pauseMs;
+    return nextPause(input, state);
   }
 }
 
+function nextPause(input: ReconcileInput, state: LoopState): number {
+  const pauseMs = state.pollPauseMs * (0.75 + input.jitter() / 2);
+  state.pollPauseMs = Math.min(
+    state.pollPauseMs * 2,
+    longestPauseMs,
+    Math.max(input.pollEveryMs(), firstPauseMs),
+  );
+  return pauseMs;
+}
+
+/** What a failure of the world says, a full disk too. Throws on what is a bug. */
+function failureOf(error: unknown): {
+  readonly detail: string;
+  readonly hint: string;
+  readonly transient: boolean;
+} {
+  if (error instanceof HoldfastError)
+    return { detail: error.message, hint: error.hint, transient: error.transient };
+  const isSystem = error instanceof Error && "syscall" in error && "code" in error;
+  if (!isSystem) throw error;
+  return { detail: error.message, hint: "look at the state folder and its disk", transient: true };
+}
+
+/** False when the commit has no verdict yet and has to be looked at again. */
 async function consider(
   input: ReconcileInput,
   state: LoopState,
   revision: Revision,
   isRewritten: boolean,
-): Promise<void> {
-  state.polled = revision.commit;
+): Promise<boolean> {
   state.status = { ...state.status, seenCommit: revision.commit };
   if (state.known !== undefined && revision.tree === state.known.tree) {
     // A report, or anything else beside the policies: nothing to do, also when a broken commit was taken back.
     state.broken = undefined;
-    return;
+    state.polled = revision.commit;
+    return true;
   }
+  try {
+    await judge(input, state, revision, isRewritten);
+    state.polled = revision.commit;
+    return true;
+  } catch (error) {
+    if (input.signal.aborted) return false;
+    const { detail, hint } = failureOf(error);
+    state.broken = {
+      kind: "job-drift",
+      policy: "",
+      severity: "critical",
+      message: `commit ${revision.commit.slice(0, 12)} could not be put in force, ${whatStays(state)}: ${detail}`,
+      hint,
+    };
+    input.log.error("a commit could not be put in force", { commit: revision.commit, cause: detail });
+    return false;
+  }
+}
+
+function whatStays({ known }: LoopState): string {
+  return known === undefined ? "no policy is in force" : `${known.commit.slice(0, 12)} stays in force`;
+}
+
+async function judge(
+  input: ReconcileInput,
+  state: LoopState,
+  revision: Revision,
+  isRewritten: boolean,
+): Promise<void> {
   const { errors, removedPolicies } = await input.judgeRevision(revision);
   const short = revision.commit.slice(0, 12);
-  const stays =
-    state.known === undefined ? "no policy is in force" : `${state.known.commit.slice(0, 12)} stays in force`;
+  const stays = whatStays(state);
   if (errors.length > 0) {
     state.broken = {
       kind: "policy-broken",
@@ -208,8 +261,8 @@ async function consider(
     };
     return;
   }
-  state.broken = undefined;
   await input.adopt(revision);
+  state.broken = undefined;
   state.known = { commit: revision.commit, tree: revision.tree };
   state.status = { ...state.status, revision: revision.commit };
   state.convergeAtMs = 0;
@@ -219,8 +272,8 @@ async function consider(
 async function convergeOnce(input: ReconcileInput, state: LoopState): Promise<void> {
   await say(input, { ...state, status: { ...state.status, state: "applying" } }, {}, "applying");
   const outcome = await input.converge().catch((error: unknown): Convergence => {
-    if (!(error instanceof HoldfastError)) throw error;
-    return { ok: false, transient: error.transient, detail: `${error.code}: ${error.message}` };
+    const { detail, transient } = failureOf(error);
+    return { ok: false, transient, detail };
   });
   const nowMs = input.clock.nowMs();
   if (outcome.ok) {
@@ -249,9 +302,8 @@ async function say(
   extra: Condition | Record<string, never>,
   word?: LoopStatus["state"],
 ): Promise<void> {
-  const conditions = [state.broken, state.failure, "kind" in extra ? (extra as Condition) : undefined].filter(
-    (c) => c !== undefined,
-  );
+  const passing = "kind" in extra ? (extra as Condition) : undefined;
+  const conditions = [state.broken, state.failure, state.unsaid, passing].filter((c) => c !== undefined);
   const isStalled = state.broken !== undefined || state.failure?.severity === "critical";
   const next = word ?? (state.status.lastPollOk ? (isStalled ? "stalled" : "waiting") : "unreachable");
   const kept =
@@ -265,5 +317,15 @@ async function say(
     conditions: [...conditions, ...kept],
   };
   state.status = word === undefined ? status : state.status;
-  await input.onStatus(status);
+  await input.onStatus(status).then(
+    () => {
+      state.unsaid = undefined;
+    },
+    (error: unknown) => {
+      const { detail, hint } = failureOf(error);
+      const message = `the status could not be kept: ${detail}`;
+      state.unsaid = { kind: "job-drift", policy: "", severity: "warning", message, hint };
+      input.log.error("the status could not be kept", { cause: detail });
+    },
+  );
 }

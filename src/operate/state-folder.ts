@@ -2,11 +2,12 @@
  * The reconciler's own folder on one machine: which revision is in force, what the loop has said last, and a
  * lock so that one folder has one reconciler. Files are written whole; `kill -9` leaves the old or the new.
  */
-import { link, mkdir, rename, rm, unlink } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, realpath, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { HoldfastError } from "../errors.ts";
 import { readJson, writeJson } from "../json-file.ts";
-import { processStart } from "../process-start.ts";
 import type { Revision } from "../source/source.ts";
 import type { LoopStatus } from "./reconcile.ts";
 
@@ -51,37 +52,42 @@ export function openStateFolder(directory: string): StateFolder {
 
 interface Holder {
   readonly pid: number;
-  readonly start: string;
+  readonly since: string;
 }
 
+/**
+ * The lock is a name in the kernel, bound by a socket nobody talks to: it is taken by one process at a time
+ * and goes with it, `kill -9` included, so there is no stale lock to be judged and none to be stolen. The file
+ * beside it is for the message only.
+ */
 async function takeLock(directory: string): Promise<{ release(): Promise<void> }> {
   await mkdir(directory, { recursive: true });
-  const path = join(directory, "reconciler.lock");
-  const mine: Holder = { pid: process.pid, start: (await processStart(process.pid)) ?? "" };
-  const own = `${path}.${process.pid}`;
-  await writeJson(own, mine);
-  try {
-    for (let attempt = 0; attempt < 5; attempt += 1) {
-      try {
-        await link(own, path);
-        return { release: () => rm(path, { force: true }) };
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      }
-      const holder = await readJson<Holder>(path);
-      if (holder !== undefined && (await processStart(holder.pid)) === holder.start) {
-        throw new HoldfastError("locked", `process ${holder.pid} is the reconciler of '${directory}'`, {
-          hint: "one state folder has one reconciler; holdfast status shows what it does",
-        });
-      }
-      // Moved away by name first: of two that find it stale only one can succeed.
-      await rename(path, `${path}.stale.${process.pid}`).then(
-        () => unlink(`${path}.stale.${process.pid}`),
-        () => undefined,
-      );
-    }
-    throw new HoldfastError("locked", `the lock of '${directory}' could not be taken`);
-  } finally {
-    await rm(own, { force: true });
-  }
+  const path = join(directory, "reconciler.json");
+  const name = createHash("sha256")
+    .update(await realpath(directory))
+    .digest("hex");
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    // A leading NUL makes a name without a file.
+    server.listen(`\0holdfast-${name}`, resolve);
+  }).catch(async (cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "EADDRINUSE") throw cause;
+    const holder = await readJson<Holder>(path);
+    const who = holder === undefined ? "another process" : `process ${holder.pid}, since ${holder.since},`;
+    throw new HoldfastError("locked", `${who} is the reconciler of '${directory}'`, {
+      hint: "one state folder has one reconciler; holdfast status shows what it does",
+      cause,
+    });
+  });
+  server.unref();
+  const holder: Holder = { pid: process.pid, since: new Date().toISOString() };
+  // Without the file the lock holds all the same.
+  await writeJson(path, holder).catch(() => undefined);
+  return {
+    release: async () => {
+      await rm(path, { force: true });
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
 }

@@ -83,7 +83,11 @@ async function running(prepare: (world: ReturnType<typeof stage>["world"]) => vo
   prepare(s.world);
   const ended = s.done();
   await s.clock.advance(1);
-  return { ...s, stop: async () => (s.controller.abort(), await ended) };
+  const stop = async (): Promise<void> => {
+    s.controller.abort();
+    await ended;
+  };
+  return { ...s, stop };
 }
 
 describe("the loop", () => {
