@@ -1,5 +1,5 @@
 /** The catalogue of one policy, rebuilt from listings; a manifest that has not changed is read once. */
-import type { Catalogue, LogArchive, RecoveryPoint } from "../catalogue/catalogue.ts";
+import type { Catalogue, LogArchive, LogNames, RecoveryPoint } from "../catalogue/catalogue.ts";
 import { instant } from "../catalogue/instant.ts";
 import { keys } from "../catalogue/keys.ts";
 import type { Hold, Manifest, Tombstone, Verdict } from "../catalogue/manifest.ts";
@@ -16,7 +16,7 @@ type Parsed =
   | { readonly reason: string; readonly etag: string };
 
 export interface CatalogueReader {
-  read(archive: (() => Promise<LogArchive>) | undefined): Promise<Catalogue>;
+  read(archive: ((names?: LogNames) => Promise<LogArchive>) | undefined): Promise<Catalogue>;
   /** We have removed this one ourselves: its absence is no loss. */
   forget(key: string): void;
 }
@@ -89,14 +89,20 @@ export function openCatalogueReader(context: RepositoryContext): CatalogueReader
           return otherwise;
         }
       };
-      const [manifests, verdicts, tombstones, holds, log] = await Promise.all([
+      const [manifests, verdicts, tombstones, holds] = await Promise.all([
         // A store that does not answer at all is an error for the caller, not an empty catalogue.
         readAll(keys.manifests(prefix), (bytes, id) => parseManifest(bytes, { ...about, id })),
         attempt("verdicts", () => readAll(keys.verdicts(prefix), parseVerdict), []),
         attempt("tombstones", () => readAll(keys.tombstones(prefix), parseTombstone), []),
         attempt("holds", () => readAll(keys.holds(prefix), parseHold), []),
-        attempt("the change log", async () => archive?.(), undefined),
       ]);
+      // Only a manifest tells the size of the server's segments, and with it how their names count on.
+      const newest = manifests.findLast((m) => "value" in m.parsed);
+      const names =
+        newest !== undefined && "value" in newest.parsed
+          ? context.logNames?.forManifest(newest.parsed.value as Manifest)
+          : undefined;
+      const log = await attempt("the change log", async () => archive?.(names), undefined);
       for (const { info, parsed } of [...verdicts, ...tombstones, ...holds]) {
         if (!("reason" in parsed)) continue;
         // An unreadable hold may be the one that keeps a point.

@@ -69,7 +69,13 @@ export function openLogStore(context: RepositoryContext): LogStore {
       await writable(stores).put(key, (await sealFile(key, path, true)).bytes);
     },
     putHistory: (branch, path) => putOnce(keys.history(prefix, branch), path),
-    archive: () => readArchive(context, stores.read, prefix, branchCache),
+    archive: (names) =>
+      readArchive(
+        { ...context, ...(names === undefined ? {} : { logNames: names }) },
+        stores.read,
+        prefix,
+        branchCache,
+      ),
     fetch: async (key, path) => {
       if (!key.startsWith(keys.log(prefix)))
         throw new HoldfastError("usage", `'${key}' is no key of this policy's log`);
@@ -181,10 +187,12 @@ async function readArchive(
     const parts = key.slice(place.length).split("/");
     if (parts.length === 1 && key.endsWith(".history") && names !== undefined) {
       const branch = parts[0]!.slice(0, -".history".length);
-      const known = cache.get(key);
+      // Where a fork lies depends on the segment size, and that may be learnt between two calls.
+      const cached = `${names.segmentBytes} ${key}`;
+      const known = cache.get(cached);
       const read =
         known?.etag === etag ? known.branch : await readHistory(context, store, prefix, key, branch, names);
-      cache.set(key, { etag, branch: read });
+      cache.set(cached, { etag, branch: read });
       branches.push({ ...read, key });
       continue;
     }

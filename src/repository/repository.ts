@@ -3,7 +3,7 @@
  * catalogue, the change log and locks. `open.ts` builds the real one.
  */
 import type { ArtifactSink, ArtifactSource, Progress } from "../catalogue/artifact.ts";
-import type { Catalogue, LogArchive } from "../catalogue/catalogue.ts";
+import type { Catalogue, LogArchive, LogNames } from "../catalogue/catalogue.ts";
 import type { Instant } from "../catalogue/instant.ts";
 import type {
   Artifact,
@@ -50,7 +50,8 @@ export interface LogStore {
   /** Overwrites `<name>.partial`. */
   putPartial(segment: { readonly branch: string; readonly name: string }, path: string): Promise<void>;
   putHistory(branch: string, path: string): Promise<void>;
-  archive(): Promise<LogArchive>;
+  /** What is stored now, read by `names` where the usual segment size is not the right one. */
+  archive(names?: LogNames): Promise<LogArchive>;
   /** Decoded into a new file. False when the store has no such segment. */
   fetch(key: string, path: string): Promise<boolean>;
 }

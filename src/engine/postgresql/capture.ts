@@ -13,7 +13,7 @@ import { askText, type Connection, connectionOf, libpqEnvironment, withClient } 
 import { countFiles, readFacts, type ServerFacts } from "./facts.ts";
 import { countManifestFiles, parseBackupSpan, segmentsOf } from "./parse.ts";
 import { programsOf, programVersion } from "./programs.ts";
-import { segmentName, timelineName } from "./wal.ts";
+import { logNames, segmentName, timelineName } from "./wal.ts";
 
 export const manifestArtifact = "backup_manifest";
 const logWaitMs = 120_000;
@@ -224,8 +224,8 @@ interface Wanted {
 async function waitForLog(context: EngineContext, request: CaptureRequest, wanted: Wanted): Promise<void> {
   const giveUpAtMs = context.clock.nowMs() + logWaitMs;
   for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 1.5, 3000)) {
-    const archive = await request.log?.archive();
-    // By name: the catalogue learns the segment size only from the first manifest.
+    // The catalogue learns the segment size only from the first manifest, so it is said here.
+    const archive = await request.log?.archive(logNames(wanted.segmentBytes));
     const stored = new Set(archive?.segments.filter((s) => !s.partial).map((s) => s.name));
     let missing = wanted.first;
     while (missing <= wanted.last && stored.has(segmentName(wanted.branch, missing, wanted.segmentBytes)))
