@@ -9,6 +9,7 @@ import { silent } from "../../src/log.ts";
 import type { Policy, PolicySet, StoreSettings } from "../../src/policy/model.ts";
 import type { TestPostgres } from "./postgresql.ts";
 import { directorySettings } from "./settings.ts";
+import { until } from "./waiting.ts";
 
 export interface TestWorld {
   readonly world: WiredWorld;
@@ -16,7 +17,7 @@ export interface TestWorld {
   readonly folder: string;
   readonly storeFolder: string;
   readonly identityFile: string;
-  /** The same world opened anew, as another process would. */
+  /** The same world opened anew, as another process would; the signal given at first does not reach it. */
   reopen(changes?: Partial<Policy>): Promise<WiredWorld>;
   close(): Promise<void>;
 }
@@ -90,7 +91,7 @@ export async function openTestWorld(
   writeFileSync(identityFile, `${identity}\n`, { mode: 0o600 });
   const policy = policyFor(postgres, options.policy);
   const worlds: WiredWorld[] = [];
-  const reopen = async (changes: Partial<Policy> = {}): Promise<WiredWorld> => {
+  const open = async (signal: AbortSignal, changes: Partial<Policy> = {}): Promise<WiredWorld> => {
     const set: PolicySet = {
       policies: [{ ...policy, ...changes }],
       stores: [options.store ?? directorySettings(storeFolder, "primary")],
@@ -108,7 +109,7 @@ export async function openTestWorld(
         identities: [identityFile],
         log: silent,
         steps: openSteps(true),
-        signal: options.signal ?? new AbortController().signal,
+        signal,
       },
       set,
       "0123456789abcdef0123456789abcdef01234567",
@@ -116,7 +117,8 @@ export async function openTestWorld(
     worlds.push(world);
     return world;
   };
-  const world = await reopen();
+  const world = await open(options.signal ?? new AbortController().signal);
+  const reopen = (changes?: Partial<Policy>) => open(new AbortController().signal, changes);
   return {
     world,
     policy,
@@ -129,4 +131,23 @@ export async function openTestWorld(
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Waits until the slot says the store has everything written so far. */
+export async function storedThrough(postgres: TestPostgres, policy: Policy): Promise<void> {
+  const lsn = String(await postgres.ask("select pg_current_wal_flush_lsn()::text"));
+  const slot = policy.log?.slot ?? "";
+  await until(
+    async () =>
+      (await postgres.ask(
+        `select restart_lsn >= '${lsn}'::pg_lsn from pg_replication_slots where slot_name = '${slot}'`,
+      )) === true,
+  );
+}
+
+/** A folder for restores; the user who runs restored servers can enter it. */
+export function restoreFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-restores-"));
+  chmodSync(folder, 0o711);
+  return folder;
 }
