@@ -2,6 +2,8 @@
 import { resolve } from "node:path";
 import { builtKinds } from "../engine/engines.ts";
 import { HoldfastError } from "../errors.ts";
+import { type FiredAlert, firedAlerts } from "../health/alerts.ts";
+import { type Alert, openNotifier, type Undelivered } from "../notify/notifier.ts";
 import { apply } from "../operate/apply.ts";
 import { type Observation, observe } from "../operate/observe.ts";
 import { type LoopStatus, reconcile } from "../operate/reconcile.ts";
@@ -16,12 +18,18 @@ import { complain, printJson } from "./console.ts";
 import { type SharedOptions, wireOptions } from "./options.ts";
 import { readBundle, readSchemas } from "./policy-files.ts";
 import { openPlatform, openSource } from "./reconciler.ts";
-import { type StatusServer, startStatusServer } from "./status-server.ts";
+import {
+  currentConditions,
+  type StatusFacts,
+  type StatusServer,
+  startStatusServer,
+} from "./status-server.ts";
 import { buildWorld, type WiredWorld } from "./wire.ts";
 
 const usualPollMs = 60_000;
 const observeEveryMs = 60_000;
 const stopGraceMs = 20_000;
+const tellEveryMs = 60_000;
 
 export interface RunnerOptions extends SharedOptions {
   readonly repository?: string;
@@ -83,9 +91,34 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
     const stopping = new AbortController();
     const signal = AbortSignal.any([wiring.signal, stopping.signal]);
     let loop: LoopStatus | undefined;
-    server = await startStatusServer(listenAddress(options, world), {
-      facts: () => ({ world, seen, loop, settings: world.set.reconciler }),
-      source,
+    const startedAtMs = systemClock.nowMs();
+    let lastReportAt: string | undefined;
+    let undelivered: readonly Undelivered[] = [];
+    const facts = (): StatusFacts => ({
+      world,
+      seen,
+      loop,
+      settings: world.set.reconciler,
+      lastReportAt,
+      startedAtMs,
+      undelivered,
+    });
+    server = await startStatusServer(listenAddress(options, world), facts);
+    const notifier = openNotifier({
+      receivers: () => world.set.receivers,
+      cluster: () => world.cluster,
+      clock: systemClock,
+      log: wiring.log,
+    });
+    const telling = everyMinute(signal, async () => {
+      const reports = world.set.reconciler?.reports.path;
+      if (reports !== undefined) {
+        lastReportAt = (await source.lastPublished(reports).catch(() => undefined))?.at ?? lastReportAt;
+      }
+      const fired = firedAlerts(currentConditions(facts()), world.set.alerts);
+      const failed = await notifier.update(fired.map(alertOf));
+      const isAlive = loop !== undefined && loop.state !== "stalled";
+      undelivered = [...failed, ...(isAlive ? await notifier.heartbeat() : [])];
     });
     complain(
       `holdfast run: policies from ${url} branch ${options.branch}${server === undefined ? "" : `, status at ${server.url}`}`,
@@ -143,12 +176,27 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       },
     });
     await platform.stop(stopGraceMs);
+    await telling;
     finish(options, world, seen, loop);
   } finally {
     await server?.close();
     await world.close();
     await lock.release();
   }
+}
+
+/** Once a minute until the signal aborts. A failure of one look does not end the looking. */
+async function everyMinute(signal: AbortSignal, look: () => Promise<void>): Promise<void> {
+  while (!signal.aborted) {
+    await systemClock.wait(tellEveryMs, signal).catch(() => undefined);
+    if (!signal.aborted) await look().catch((error: unknown) => complain(`· alerts: ${String(error)}`));
+  }
+}
+
+function alertOf({ alert, condition }: FiredAlert): Alert {
+  const { name, severity, receivers } = alert;
+  const { policy, message, hint } = condition;
+  return { name, severity, receivers, policy, message, hint };
 }
 
 function listenAddress(

@@ -3,6 +3,7 @@ import { createServer, type ServerResponse } from "node:http";
 import packageFacts from "../../package.json" with { type: "json" };
 import { HoldfastError } from "../errors.ts";
 import { judgeReports } from "../health/fleet.ts";
+import type { Undelivered } from "../notify/notifier.ts";
 import type { Observation } from "../operate/observe.ts";
 import type { LoopStatus } from "../operate/reconcile.ts";
 import { statusOf } from "../operate/status.ts";
@@ -11,7 +12,6 @@ import { pointStatus } from "../report/json.ts";
 import { type PolicyMetrics, renderMetrics } from "../report/metrics.ts";
 import { renderStatusPage } from "../report/status-page.ts";
 import { redact } from "../secret.ts";
-import type { PolicySource } from "../source/source.ts";
 import type { Condition } from "../state/health.ts";
 import type { Run } from "../state/job.ts";
 import type { WiredWorld } from "./wire.ts";
@@ -21,6 +21,11 @@ export interface StatusFacts {
   readonly seen: Observation | undefined;
   readonly loop: LoopStatus | undefined;
   readonly settings: ReconcilerSettings | undefined;
+  /** When a report last came, as far as the repository says. */
+  readonly lastReportAt: string | undefined;
+  readonly startedAtMs: number;
+  /** Alerts nobody could be told of. */
+  readonly undelivered: readonly Undelivered[];
 }
 
 export interface StatusServer {
@@ -28,29 +33,14 @@ export interface StatusServer {
   close(): Promise<void>;
 }
 
-const reportLookEveryMs = 60_000;
-
 /** Undefined without an address. @throws usage when the address cannot be had */
 export async function startStatusServer(
   address: { readonly host: string; readonly port: number } | undefined,
-  from: { readonly facts: () => StatusFacts; readonly source: PolicySource },
+  facts: () => StatusFacts,
 ): Promise<StatusServer | undefined> {
   if (address === undefined) return undefined;
-  const startedAtMs = Date.now();
-  let lastReport: { readonly at: string } | undefined;
-  const look = async (): Promise<void> => {
-    const { settings } = from.facts();
-    if (settings !== undefined)
-      lastReport = await from.source.lastPublished(settings.reports.path).catch(() => lastReport);
-  };
-  const timer = setInterval(() => void look(), reportLookEveryMs);
-  timer.unref();
   const server = createServer((request, response) => {
-    answer(request.url ?? "/", response, {
-      ...from.facts(),
-      lastReportAt: lastReport?.at,
-      startedAtMs,
-    }).catch((error: unknown) => {
+    answer(request.url ?? "/", response, facts()).catch((error: unknown) => {
       send(response, 500, "text/plain", `${String(error)}\n`);
     });
   });
@@ -70,19 +60,13 @@ export async function startStatusServer(
   return {
     url: `http://${address.host}:${port}/`,
     close: async () => {
-      clearInterval(timer);
       server.closeAllConnections();
       await new Promise<void>((done) => server.close(() => done()));
     },
   };
 }
 
-interface Facts extends StatusFacts {
-  readonly lastReportAt: string | undefined;
-  readonly startedAtMs: number;
-}
-
-async function answer(url: string, response: ServerResponse, facts: Facts): Promise<void> {
+async function answer(url: string, response: ServerResponse, facts: StatusFacts): Promise<void> {
   const path = url.split("?")[0];
   if (path === "/healthz") {
     // Alive and polling; what the backups are worth is not a reason to restart us.
@@ -105,11 +89,11 @@ function send(response: ServerResponse, status: number, type: string, text: stri
   response.end(redact(text));
 }
 
-function judged({ world, seen }: Facts) {
+function judged({ world, seen }: StatusFacts) {
   return seen === undefined ? { healths: [], notBuilt: [] } : statusOf(world, seen);
 }
 
-function ownConditions(facts: Facts): readonly Condition[] {
+function ownConditions(facts: StatusFacts): readonly Condition[] {
   const { loop, settings, lastReportAt, startedAtMs, world } = facts;
   const reports =
     settings === undefined
@@ -120,10 +104,25 @@ function ownConditions(facts: Facts): readonly Condition[] {
           nowMs: world.clock.nowMs(),
           ...(lastReportAt === undefined ? {} : { lastPublishedAtMs: Date.parse(lastReportAt) }),
         });
-  return [...(loop?.conditions ?? []), ...reports];
+  return [...(loop?.conditions ?? []), ...reports, ...facts.undelivered.map(undeliveredCondition)];
 }
 
-function statusJsonOf(facts: Facts) {
+function undeliveredCondition({ receiver, reason }: Undelivered): Condition {
+  return {
+    kind: "alert-undelivered",
+    policy: "",
+    severity: "critical",
+    message: `receiver '${receiver}' could not be told: ${reason}`,
+    hint: "check its address in the alert table; it is tried again",
+  };
+}
+
+/** Everything that holds now, of the policies and of Holdfast itself. */
+export function currentConditions(facts: StatusFacts): readonly Condition[] {
+  return [...ownConditions(facts), ...judged(facts).healths.flatMap((h) => h.conditions)];
+}
+
+function statusJsonOf(facts: StatusFacts) {
   const { healths } = judged(facts);
   return {
     at: new Date(facts.world.clock.nowMs()).toISOString(),
@@ -133,7 +132,7 @@ function statusJsonOf(facts: Facts) {
   };
 }
 
-function pageOf(facts: Facts): string {
+function pageOf(facts: StatusFacts): string {
   const { healths, notBuilt } = judged(facts);
   const { loop, world } = facts;
   return renderStatusPage(
@@ -154,7 +153,7 @@ function pageOf(facts: Facts): string {
   );
 }
 
-async function metricsOf(facts: Facts): Promise<string> {
+async function metricsOf(facts: StatusFacts): Promise<string> {
   const { healths } = judged(facts);
   const { loop, world, seen } = facts;
   const nowMs = world.clock.nowMs();

@@ -20,6 +20,7 @@ const severities: Readonly<Record<ConditionKind, Condition["severity"]>> = {
   "source-drift": "warning",
   "job-drift": "warning",
   "report-overdue": "critical",
+  "alert-undelivered": "critical",
   "policy-broken": "critical",
   "catalogue-incomplete": "critical",
   "engine-missing": "warning",

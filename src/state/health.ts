@@ -23,6 +23,7 @@ export type ConditionKind =
   | "source-drift"
   | "job-drift"
   | "report-overdue"
+  | "alert-undelivered"
   | "policy-broken"
   | "catalogue-incomplete"
   | "engine-missing"
