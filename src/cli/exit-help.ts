@@ -19,7 +19,6 @@ export const verbExits = {
   status: ["fine", "usage", "drift", "unreachable", "key"],
   at: ["fine", "usage", "verification", "unreachable", "key"],
   doctor: ["fine", "usage", "findings", "drift", "tool", "unreachable", "key"],
-  adopt: ["fine", "usage", "unreachable", "key"],
   key: ["fine", "usage", "key"],
   demo: ["fine", "usage", "verification", "tool", "unreachable", "interrupted"],
 } as const satisfies Record<string, readonly ExitName[]>;

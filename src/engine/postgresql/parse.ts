@@ -14,7 +14,7 @@ export function parseBackupSpan(stderr: string): BackupSpan {
   const stop = /end point: ([0-9A-F]+\/[0-9A-F]+)/i.exec(stderr);
   if (start === null || stop === null) {
     throw new HoldfastError("tool-failed", "pg_basebackup has not said where its backup begins and ends", {
-      hint: "is this a version of pg_basebackup that Holdfast knows? docs/decisions/0005 names them",
+      hint: "is this a version of pg_basebackup that Holdfast knows? src/engine/postgresql/readme.md names them",
     });
   }
   return { startLsn: start[1] ?? "", timeline: Number(start[2]), stopLsn: stop[1] ?? "" };
