@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { StoredObject } from "../catalogue/manifest.ts";
 import type { DataKey } from "../crypto/data-key.ts";
 import type { EnvelopeContext } from "../crypto/header.ts";
-import { type Sealer, seal } from "../crypto/seal.ts";
+import { type Sealer, seal, sealedFrameBytes } from "../crypto/seal.ts";
 import type { Codec } from "../policy/model.ts";
 import type { Store, Upload } from "../store/store.ts";
 
@@ -46,7 +46,15 @@ export function openObjectWriter(
   let plainSizeBytes = 0;
   let current: OpenObject | undefined;
 
-  const send = async (object: OpenObject, bytes: readonly Buffer[]) => {
+  // One frame is on its way to the store while the other is sealed.
+  const slots = [Buffer.allocUnsafeSlow(sealedFrameBytes), Buffer.allocUnsafeSlow(sealedFrameBytes)] as const;
+  let turn: 0 | 1 = 0;
+  const nextSlot = () => {
+    turn = turn === 0 ? 1 : 0;
+    return slots[turn];
+  };
+
+  const send = async (object: OpenObject, bytes: Iterable<Buffer>) => {
     for (const part of bytes) {
       object.hash.update(part);
       object.sizeBytes += part.length;
@@ -58,7 +66,7 @@ export function openObjectWriter(
   };
   const begin = async (): Promise<OpenObject> => {
     const { key, context } = place(objects.length);
-    const sealer = seal(dataKey, { context, codec });
+    const sealer = seal(dataKey, { context, codec }, nextSlot);
     const upload = store.upload(key, { ifAbsent: true });
     current = {
       key,

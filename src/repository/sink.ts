@@ -4,6 +4,7 @@ import type { ArtifactOutcome, ArtifactSink, Command, Progress } from "../catalo
 import { keys } from "../catalogue/keys.ts";
 import type { Artifact, PointId } from "../catalogue/manifest.ts";
 import { type DataKey, newDataKey } from "../crypto/data-key.ts";
+import { releaseMemory } from "../crypto/seal.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Pipe } from "../exec/exec.ts";
 import type { Codec } from "../policy/model.ts";
@@ -113,6 +114,7 @@ function storing(
           if (doneBytes < headBytes) head.push(Buffer.from(chunk));
           doneBytes += chunk.length;
           await writer.write(chunk);
+          if (pipe !== undefined) releaseMemory(chunk);
           onProgress({ step: name, doneBytes });
         }
       } catch (error) {

@@ -147,6 +147,9 @@ class DirectoryStore implements Store {
     const folder = join(this.#root, uploadsName, uploadId);
     const temporary = join(folder, key);
     let opening: Promise<FileHandle> | undefined;
+    let opened: FileHandle | undefined;
+    const failed = (error: unknown) =>
+      Promise.reject(diskError(error, `store '${this.name}': writing '${key}'`));
     let finished = false;
     const handle = () => {
       opening ??= makeFolders(this.#root, dirname(temporary)).then(() => open(temporary, "wx", 0o640));
@@ -164,7 +167,12 @@ class DirectoryStore implements Store {
     return {
       write: (chunk) => {
         open_();
-        return this.#guard(`writing '${key}'`, async () => writeWhole(await handle(), chunk));
+        // The folder was there when the file was opened; looking again costs as much as the write.
+        if (opened !== undefined) return writeWhole(opened, chunk).catch(failed);
+        return this.#guard(`writing '${key}'`, async () => {
+          opened = await handle();
+          await writeWhole(opened, chunk);
+        });
       },
       complete: () => {
         open_();
