@@ -77,9 +77,7 @@ class DirectoryStore implements Store {
     return new HoldfastError(
       "store-unreachable",
       `store '${this.name}': the folder '${this.#root}' is not there`,
-      {
-        hint: "mount the disk or make the folder",
-      },
+      { hint: "mount the disk or make the folder" },
     );
   }
 
