@@ -9,7 +9,7 @@ import { newIdentity } from "../../../src/crypto/identity.ts";
 import { openExec } from "../../../src/exec/system.ts";
 import { silent } from "../../../src/log.ts";
 import type { Policy, StoreSettings } from "../../../src/policy/model.ts";
-import { openRepository } from "../../../src/repository/open.ts";
+import { openRepository, type RepositoryInput } from "../../../src/repository/open.ts";
 import type { PointDraft } from "../../../src/repository/repository.ts";
 import { openDirectoryStore } from "../../../src/store/directory.ts";
 import { type Clock, systemClock } from "../../../src/time/clock.ts";
@@ -44,8 +44,8 @@ export async function makeFixture(options: { codec?: "none" | "gzip" | "zstd"; c
       deadlineMs: 600_000,
     }) as unknown as Policy;
   const store = openDirectoryStore(settings);
-  const open = (name = "pg", identities: readonly string[] = [keys.identity], cluster = "prod") =>
-    openRepository({
+  const inputOf = (name = "pg", identities: readonly string[] = [keys.identity], cluster = "prod") => {
+    const input: RepositoryInput = {
       policy: policyOf(name),
       cluster,
       settings,
@@ -57,8 +57,19 @@ export async function makeFixture(options: { codec?: "none" | "gzip" | "zstd"; c
       exec: openExec(),
       clock: options.clock ?? systemClock,
       log: silent,
-    });
-  return { folder, keys, store, settings, open, remove: () => rm(folder, { recursive: true, force: true }) };
+    };
+    return input;
+  };
+  const open = (...about: Parameters<typeof inputOf>) => openRepository(inputOf(...about));
+  return {
+    folder,
+    keys,
+    store,
+    settings,
+    inputOf,
+    open,
+    remove: () => rm(folder, { recursive: true, force: true }),
+  };
 }
 
 export function manifestFor(draft: PointDraft, policy = "pg", cluster = "prod"): Manifest {
