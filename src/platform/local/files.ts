@@ -16,10 +16,17 @@ export interface StoredJob {
   readonly written: string;
 }
 
-/** A run with the process that does it. */
+/** A run with the process that does it, and what is needed to watch it when its job is gone. */
 export interface StoredRun extends Run {
   readonly pid?: number;
   readonly pidStart?: string;
+  readonly group?: string;
+  readonly deadlineMs?: number;
+}
+
+/** Only what the contract knows. */
+export function plainRun({ pid: _, pidStart: __, group: ___, deadlineMs: ____, ...run }: StoredRun): Run {
+  return run;
 }
 
 export interface LocalFiles {
@@ -29,6 +36,8 @@ export interface LocalFiles {
   removeJob(key: string): Promise<void>;
   /** Newest slot first. */
   runs(key: string): Promise<readonly StoredRun[]>;
+  /** The run of the newest slot; reads one file where `runs` reads all. */
+  newestRun(key: string): Promise<StoredRun | undefined>;
   run(key: string, slotAt: string): Promise<StoredRun | undefined>;
   putRun(run: StoredRun): Promise<void>;
   /** Every run that has no end yet. */
@@ -57,11 +66,13 @@ export async function openLocalFiles(stateDirectory: string): Promise<LocalFiles
   const runFolder = (key: string) => join(folders.runs, nameOf(key));
   const runName = (slotAt: string) => `${compactInstant(Date.parse(slotAt))}.json`;
 
-  const runs = async (key: string): Promise<readonly StoredRun[]> => {
-    const names = (await readdir(runFolder(key)).catch(() => []))
+  const runNames = async (key: string): Promise<readonly string[]> =>
+    (await readdir(runFolder(key)).catch(() => []))
       .filter((n) => n.endsWith(".json"))
       .sort()
       .reverse();
+  const runs = async (key: string): Promise<readonly StoredRun[]> => {
+    const names = await runNames(key);
     for (const old of names.slice(runsKept)) await rm(join(runFolder(key), old), { force: true });
     const read = await Promise.all(
       names.slice(0, runsKept).map((n) => readJson<StoredRun>(join(runFolder(key), n))),
@@ -79,6 +90,13 @@ export async function openLocalFiles(stateDirectory: string): Promise<LocalFiles
     putJob: (stored) => writeJson(jobPath(stored.job.key), stored),
     removeJob: (key) => rm(jobPath(key), { force: true }),
     runs,
+    newestRun: async (key) => {
+      for (const name of await runNames(key)) {
+        const run = await readJson<StoredRun>(join(runFolder(key), name));
+        if (run !== undefined) return run;
+      }
+      return undefined;
+    },
     run: (key, slotAt) => readJson<StoredRun>(join(runFolder(key), runName(slotAt))),
     putRun: async (run) => {
       await mkdir(runFolder(run.key), { recursive: true });

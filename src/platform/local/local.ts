@@ -12,7 +12,7 @@ import type { ActualJob, Job } from "../../state/job.ts";
 import type { Clock } from "../../time/clock.ts";
 import { lastAtOrBefore, parseCron } from "../../time/cron.ts";
 import type { Platform } from "../platform.ts";
-import { canonicalJob, type LocalFiles, openLocalFiles, type StoredJob } from "./files.ts";
+import { canonicalJob, type LocalFiles, openLocalFiles, plainRun, type StoredJob } from "./files.ts";
 import { LocalResidents } from "./residents.ts";
 import { LocalRuns } from "./runs.ts";
 
@@ -69,12 +69,18 @@ export function openLocalPlatform(options: LocalPlatformOptions): Platform {
       stored.map((s) => s.job).filter((j) => j.schedule.kind === "resident" && !j.suspended),
     );
     for (const { job, since } of stored) {
-      const slotMs = dueSlot(job, clock.nowMs());
-      if (slotMs === undefined || job.suspended || slotMs <= Date.parse(since)) continue;
-      const newest = (await files.runs(job.key))[0];
-      if (newest !== undefined && Date.parse(newest.slotAt) >= slotMs && newest.outcome !== "lost") continue;
       if (stopping.signal.aborted) return;
-      await runs.start(job, instant(slotMs));
+      const slotMs = job.suspended ? undefined : dueSlot(job, clock.nowMs());
+      if (slotMs === undefined || slotMs <= Date.parse(since)) continue;
+      try {
+        const newest = await files.newestRun(job.key);
+        if (newest !== undefined && Date.parse(newest.slotAt) >= slotMs && newest.outcome !== "lost")
+          continue;
+        await runs.start(job, instant(slotMs));
+      } catch (error) {
+        // The other jobs are due all the same.
+        log.error("a run could not be started", { key: job.key, cause: String(error) });
+      }
     }
   };
   const ring = (): Promise<void> => {
@@ -104,7 +110,7 @@ export function openLocalPlatform(options: LocalPlatformOptions): Platform {
             runs.isRunning(job.key) ||
             residents.isRunning(job.key) ||
             history.some((r) => r.outcome === "running"),
-          runs: history.map(({ pid: _, pidStart: __, ...run }) => run),
+          runs: history.map(plainRun),
           since,
         });
       }
@@ -175,23 +181,32 @@ function dueSlot(job: Job, nowMs: number): number | undefined {
   return "error" in cron ? undefined : lastAtOrBefore(cron, job.schedule.timeZone, nowMs);
 }
 
+/**
+ * An alarm rings at the hours and minutes of its job on every day: node-cron reads less than our calendar
+ * (it refuses `3/15`), a look is cheap, and what is due is not its to decide.
+ */
 function setAlarms(
   alarms: Map<string, { readonly definition: string; readonly task: ScheduledTask }>,
   stored: readonly StoredJob[],
   ring: () => void,
 ): void {
-  const wanted = new Map<string, { readonly cron: string; readonly timeZone: string }>();
-  for (const { job } of stored)
-    if (job.schedule.kind === "cron" && !job.suspended) wanted.set(job.key, job.schedule);
+  const wanted = new Map<string, { readonly times: string; readonly timeZone: string }>();
+  for (const { job } of stored) {
+    if (job.schedule.kind !== "cron" || job.suspended) continue;
+    const cron = parseCron(job.schedule.cron);
+    if ("error" in cron) continue;
+    const times = `${cron.minutes.join(",")} ${cron.hours.join(",")} * * *`;
+    wanted.set(job.key, { times, timeZone: job.schedule.timeZone });
+  }
   for (const [key, { definition, task }] of alarms) {
     const still = wanted.get(key);
-    if (still !== undefined && definition === `${still.cron} ${still.timeZone}`) continue;
+    if (still !== undefined && definition === `${still.times} ${still.timeZone}`) continue;
     void task.destroy();
     alarms.delete(key);
   }
-  for (const [key, { cron, timeZone }] of wanted) {
+  for (const [key, { times, timeZone }] of wanted) {
     if (alarms.has(key)) continue;
-    const task = schedule(cron, ring, { timezone: timeZone, noOverlap: false });
-    alarms.set(key, { definition: `${cron} ${timeZone}`, task });
+    const task = schedule(times, ring, { timezone: timeZone, noOverlap: false });
+    alarms.set(key, { definition: `${times} ${timeZone}`, task });
   }
 }

@@ -1,6 +1,7 @@
-/** Runs of Holdfast's own verbs as processes: a log file, an end by signal, a result. */
+/** Runs of Holdfast's own verbs as processes: a log file, an end by signal, a mark to find them again by. */
 import { spawn } from "node:child_process";
 import { closeSync, openSync, renameSync, statSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { exitStatuses } from "../../errors.ts";
 import { processStart } from "../../process-start.ts";
 
@@ -68,6 +69,37 @@ export async function isHeld(path: string): Promise<boolean> {
     child.once("error", () => resolve(false));
     child.once("exit", (code) => resolve(code !== 0));
   });
+}
+
+export interface FoundProcess {
+  readonly pid: number;
+  readonly pidStart: string;
+  /** The variable as it stands in the process, with its value. */
+  readonly mark: string;
+}
+
+/**
+ * Leaders of process groups that were started with a variable that begins with `prefix`. A process is marked
+ * from its first moment, also where the one that started it was killed before it could write its number down.
+ */
+export async function findMarked(prefix: string): Promise<readonly FoundProcess[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const found = await Promise.all(
+    pids.map(async (pid): Promise<FoundProcess | undefined> => {
+      const variables = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => "");
+      const mark = variables.split("\0").find((v) => v.startsWith(prefix));
+      if (mark === undefined || pid === process.pid) return undefined;
+      const pidStart = await processStart(pid);
+      return pidStart !== undefined && (await isLeader(pid)) ? { pid, pidStart, mark } : undefined;
+    }),
+  );
+  return found.filter((p) => p !== undefined);
+}
+
+/** What a run starts inherits the mark; only the run itself leads its group. */
+async function isLeader(pid: number): Promise<boolean> {
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return text.slice(text.lastIndexOf(")") + 2).split(" ")[2] === String(pid);
 }
 
 /** TERM to the group, KILL later; resolves when the process is gone. */

@@ -1,16 +1,18 @@
 /** Keeps resident jobs alive: one process each, started again with growing pauses, never two of one. */
 import { mkdir, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { readJson, writeJson } from "../../json-file.ts";
 import type { Job } from "../../state/job.ts";
 import { canonicalJob } from "./files.ts";
-import { endProcess, startProcess } from "./process.ts";
+import { endProcess, findMarked, type StartedProcess, startProcess } from "./process.ts";
 import type { RunsInput } from "./runs.ts";
 
 const firstPauseMs = 1000;
 const longestPauseMs = 60_000;
 /** A process that has lived so long had begun well, and the next one starts without a pause. */
 const settledMs = 60_000;
+/** Its value is the record's path; by it a resident is found whose record was never written. */
+const markName = "HOLDFAST_RESIDENT";
 
 interface Recorded {
   readonly key: string;
@@ -31,7 +33,7 @@ export class LocalResidents {
 
   constructor(input: RunsInput, stateDirectory: string) {
     this.#input = input;
-    this.#folder = join(stateDirectory, "residents");
+    this.#folder = join(resolve(stateDirectory), "residents");
   }
 
   /** Ends residents that have outlived the process which kept them. */
@@ -43,6 +45,8 @@ export class LocalResidents {
       if (recorded !== undefined) await endProcess(recorded.pid, recorded.pidStart);
       await rm(path, { force: true });
     }
+    const unrecorded = await findMarked(`${markName}=${this.#folder}/`);
+    await Promise.all(unrecorded.map((p) => endProcess(p.pid, p.pidStart)));
   }
 
   isRunning(key: string): boolean {
@@ -75,34 +79,38 @@ export class LocalResidents {
   }
 
   async #live(job: Job, signal: AbortSignal): Promise<void> {
-    const { clock, log, files } = this.#input;
+    const { clock, log } = this.#input;
     const path = join(this.#folder, `${job.key.replaceAll("/", "~")}.json`);
     let pauseMs = firstPauseMs;
     while (!signal.aborted) {
       const startedAtMs = clock.nowMs();
-      const argv = [...this.#input.argv, ...job.argv, ...this.#input.extraArgs()];
-      const started = await startProcess(argv, this.#input.env, files.logPath(job.key), true);
-      await writeJson(path, {
-        key: job.key,
-        pid: started.pid,
-        pidStart: started.pidStart,
-      } satisfies Recorded);
-      const onAbort = (): void => void endProcess(started.pid, started.pidStart);
-      signal.addEventListener("abort", onAbort, { once: true });
-      if (signal.aborted) onAbort();
-      const end = await started.ended;
-      signal.removeEventListener("abort", onAbort);
-      await rm(path, { force: true });
+      const end = await this.#once(job, path, signal).catch((error: unknown) => ({ cause: String(error) }));
+      await rm(path, { force: true }).catch(() => undefined);
       if (signal.aborted) return;
       if (clock.nowMs() - startedAtMs > settledMs) pauseMs = firstPauseMs;
-      log.warn("a resident has ended and is started again", {
-        key: job.key,
-        exitStatus: end.exitStatus ?? null,
-        pauseMs,
-      });
+      log.warn("a resident has ended and is started again", { key: job.key, ...end, pauseMs });
       await clock.wait(pauseMs * (0.75 + Math.random() / 2), signal).catch(() => undefined);
       pauseMs = Math.min(pauseMs * 2, longestPauseMs);
     }
+  }
+
+  /** One life of the resident. */
+  async #once(job: Job, path: string, signal: AbortSignal): Promise<{ readonly exitStatus: number | null }> {
+    const { files, log, argv, extraArgs } = this.#input;
+    const env = { ...this.#input.env, [markName]: path };
+    const all = [...argv, ...job.argv, ...extraArgs()];
+    const started: StartedProcess = await startProcess(all, env, files.logPath(job.key), true);
+    const record: Recorded = { key: job.key, pid: started.pid, pidStart: started.pidStart };
+    // A full disk is no reason to stop receiving: the mark finds it too.
+    await writeJson(path, record).catch((error: unknown) =>
+      log.error("a resident could not be recorded", { key: job.key, cause: String(error) }),
+    );
+    const onAbort = (): void => void endProcess(started.pid, started.pidStart);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    const end = await started.ended;
+    signal.removeEventListener("abort", onAbort);
+    return { exitStatus: end.exitStatus ?? null };
   }
 
   async stop(): Promise<void> {
