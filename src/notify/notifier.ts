@@ -36,9 +36,10 @@ export interface Notifier {
 }
 
 interface Told {
-  readonly alert: Alert;
+  alert: Alert;
   readonly sinceMs: number;
-  lastMs: number;
+  /** When each receiver was told last, by name: one that is away is nothing to the others. */
+  readonly toldAtMs: Map<string, number>;
 }
 
 export function openNotifier(input: {
@@ -77,41 +78,56 @@ export function openNotifier(input: {
     }
   }
 
-  async function tell(entry: Told, isResolved: boolean): Promise<readonly Undelivered[]> {
+  async function tell(
+    receiver: Receiver,
+    entry: Told,
+    isResolved: boolean,
+  ): Promise<Undelivered | undefined> {
+    const body = bodyOf(receiver, entry, isResolved, input.cluster(), input.clock.nowMs());
+    const headers = { "content-type": "application/json" };
+    const path = receiver.type === "alertmanager" ? "/api/v2/alerts" : "";
+    return send(receiver, { method: "POST", headers, body: JSON.stringify(body) }, path);
+  }
+
+  async function end(key: string, entry: Told): Promise<readonly Undelivered[]> {
+    const failures: Undelivered[] = [];
+    for (const name of [...entry.toldAtMs.keys()]) {
+      const receiver = input.receivers().find((r) => r.name === name);
+      const failure = receiver === undefined ? undefined : await tell(receiver, entry, true);
+      // Not told is told again at the next look.
+      if (failure === undefined) entry.toldAtMs.delete(name);
+      else failures.push(failure);
+    }
+    if (entry.toldAtMs.size === 0) told.delete(key);
+    return failures;
+  }
+
+  async function begin(entry: Told): Promise<readonly Undelivered[]> {
     const failures: Undelivered[] = [];
     for (const receiver of input.receivers()) {
-      if (!entry.alert.receivers.includes(receiver.name)) continue;
-      const body = bodyOf(receiver, entry, isResolved, input.cluster(), input.clock.nowMs());
-      if (body === undefined) continue;
-      const headers = { "content-type": "application/json" };
-      const path = receiver.type === "alertmanager" ? "/api/v2/alerts" : "";
-      const failure = await send(receiver, { method: "POST", headers, body: JSON.stringify(body) }, path);
-      if (failure !== undefined) failures.push(failure);
+      if (!entry.alert.receivers.includes(receiver.name) || !isToldByPost(receiver)) continue;
+      const lastMs = entry.toldAtMs.get(receiver.name);
+      const nowMs = input.clock.nowMs();
+      // A person is told once; Alertmanager wants to hear it again.
+      const isDue = receiver.type === "alertmanager" && nowMs - (lastMs ?? 0) >= repeatEveryMs;
+      if (lastMs !== undefined && !isDue) continue;
+      const failure = await tell(receiver, entry, false);
+      if (failure === undefined) entry.toldAtMs.set(receiver.name, nowMs);
+      else failures.push(failure);
     }
     return failures;
   }
 
   return {
     update: async (alerts) => {
-      const nowMs = input.clock.nowMs();
       const failures: Undelivered[] = [];
       const holding = new Map(alerts.map((alert) => [`${alert.name}\n${alert.policy}`, alert]));
-      for (const [key, entry] of told) {
-        if (holding.has(key)) continue;
-        const failed = await tell(entry, true);
-        failures.push(...failed);
-        // Not told is told again at the next look.
-        if (failed.length === 0) told.delete(key);
-      }
+      for (const [key, entry] of told) if (!holding.has(key)) failures.push(...(await end(key, entry)));
       for (const [key, alert] of holding) {
-        const known = told.get(key);
-        if (known !== undefined && nowMs - known.lastMs < repeatEveryMs) continue;
-        const isRepeat = known !== undefined;
-        const entry: Told = { alert, sinceMs: known?.sinceMs ?? nowMs, lastMs: nowMs };
-        const wanted = isRepeat ? onlyRepeated(entry, input.receivers()) : entry;
-        const failed = await tell(wanted, false);
-        failures.push(...failed);
-        if (failed.length === 0) told.set(key, entry);
+        const entry = told.get(key) ?? { alert, sinceMs: input.clock.nowMs(), toldAtMs: new Map() };
+        entry.alert = alert;
+        told.set(key, entry);
+        failures.push(...(await begin(entry)));
       }
       return failures;
     },
@@ -123,16 +139,11 @@ export function openNotifier(input: {
   };
 }
 
-/** A person is told once; Alertmanager wants to hear it again. */
-function onlyRepeated(entry: Told, receivers: readonly Receiver[]): Told {
-  const names = receivers.filter((r) => r.type === "alertmanager").map((r) => r.name);
-  return {
-    ...entry,
-    alert: { ...entry.alert, receivers: entry.alert.receivers.filter((name) => names.includes(name)) },
-  };
+/** A dead-man is called and not told; GitHub issues are not there yet. */
+function isToldByPost({ type }: Receiver): boolean {
+  return type === "webhook" || type === "alertmanager";
 }
 
-/** Undefined for a receiver that is told in another way (dead-man) or not yet (GitHub issues). */
 function bodyOf(
   receiver: Receiver,
   entry: Told,
@@ -155,7 +166,6 @@ function bodyOf(
       startsAt,
     };
   }
-  if (receiver.type !== "alertmanager") return undefined;
   return [
     {
       labels: {

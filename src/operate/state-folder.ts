@@ -77,7 +77,6 @@ async function takeLock(directory: string): Promise<{ release(): Promise<void> }
     const who = holder === undefined ? "another process" : `process ${holder.pid}, since ${holder.since},`;
     throw new HoldfastError("locked", `${who} is the reconciler of '${directory}'`, {
       hint: "one state folder has one reconciler; holdfast status shows what it does",
-      cause,
     });
   });
   server.unref();
