@@ -18,7 +18,7 @@ export interface TestWorld {
   readonly storeFolder: string;
   readonly identityFile: string;
   /** The same world opened anew, as another process would; the signal given at first does not reach it. */
-  reopen(changes?: Partial<Policy>): Promise<WiredWorld>;
+  reopen(changes?: Partial<Policy>, signal?: AbortSignal): Promise<WiredWorld>;
   close(): Promise<void>;
 }
 
@@ -118,7 +118,7 @@ export async function openTestWorld(
     return world;
   };
   const world = await open(options.signal ?? new AbortController().signal);
-  const reopen = (changes?: Partial<Policy>) => open(new AbortController().signal, changes);
+  const reopen = (changes?: Partial<Policy>, signal = new AbortController().signal) => open(signal, changes);
   return {
     world,
     policy,

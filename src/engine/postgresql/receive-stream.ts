@@ -53,17 +53,20 @@ export async function receiveStream(
       await receiveOnce(context, log, onFlow);
     } catch (error) {
       if (context.signal.aborted) return;
-      if (!(error instanceof HoldfastError) || !error.transient) throw error;
-      context.log.warn("the receiver starts again", {
-        policy: context.policy.name,
-        code: error.code,
-        cause: error.message,
-      });
+      if (!isPassing(error)) throw error;
+      context.log.warn("the receiver starts again", { policy: context.policy.name, cause: String(error) });
     }
     if (context.clock.nowMs() - startedAtMs > longestPauseMs) pauseMs = 1000;
     await context.clock.wait(pauseMs * (0.75 + Math.random() / 2), context.signal).catch(() => undefined);
     pauseMs = Math.min(pauseMs * 2, longestPauseMs);
   }
+}
+
+/** A server that goes away in the middle of a statement throws the driver's own errors. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof HoldfastError) return error.transient;
+  const { code, severity, message } = error as { code?: string; severity?: string; message?: string };
+  return severity !== undefined || /^E[A-Z]+$/.test(code ?? "") || /connection|terminat/i.test(message ?? "");
 }
 
 async function receiveOnce(
