@@ -40,7 +40,7 @@ export const errorCodes = {
   usage: { exit: "usage", transient: false, hint: "see holdfast --help" },
   "policy-invalid": { exit: "findings", transient: false, hint: "run holdfast lint" },
   "policy-unknown": { exit: "usage", transient: false, hint: "holdfast status lists the policies" },
-  "not-built-yet": { exit: "usage", transient: false, hint: "README.md says what does not work yet" },
+  "not-built-yet": { exit: "usage", transient: false, hint: "the README says what does not work yet" },
   "plan-stale": { exit: "drift", transient: true, hint: "run holdfast plan again and look at what moved" },
   "guard-refused": { exit: "drift", transient: false, hint: "read the reason; nothing was changed" },
   "objective-missed": { exit: "drift", transient: true, hint: "run holdfast status" },

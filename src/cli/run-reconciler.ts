@@ -27,9 +27,11 @@ import {
 import { buildWorld, type WiredWorld } from "./wire.ts";
 
 const usualPollMs = 60_000;
-const observeEveryMs = 60_000;
+/** Each look lists the stores; between two of them an unchanged poll asks git alone. */
+const observeEveryMs = 5 * 60_000;
 const stopGraceMs = 20_000;
 const tellEveryMs = 60_000;
+const hangMs = 10 * 60_000;
 
 export interface RunnerOptions extends SharedOptions {
   readonly repository?: string;
@@ -117,7 +119,7 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       }
       const fired = firedAlerts(currentConditions(facts()), world.set.alerts);
       const failed = await notifier.update(fired.map(alertOf));
-      const isAlive = loop !== undefined && loop.state !== "stalled";
+      const isAlive = loop !== undefined && loop.state !== "stalled" && isPolling(loop, world);
       undelivered = [...failed, ...(isAlive ? await notifier.heartbeat() : [])];
     });
     complain(
@@ -143,7 +145,11 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
           removedPolicies: world.set.policies.map((p) => p.name).filter((name) => !names.has(name)),
         };
       },
-      adopt: async (revision: Revision) => use(await folder.writeBundle(revision)),
+      adopt: async (revision: Revision) => {
+        const path = await folder.writeBundle(revision);
+        await use(path);
+        await folder.setCurrent(revision, path);
+      },
       converge: async () => {
         seen = await observe(world, platform);
         const plan = makePlan({
@@ -161,7 +167,11 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
         }
         for (const refusal of plan.refusals) complain(`· refused ${refusal.policy}: ${refusal.message}`);
         const failed = outcomes.filter((o) => !o.ok);
-        return { ok: failed.length === 0, transient: true, detail: failed.map((f) => f.detail).join("; ") };
+        return {
+          ok: failed.length === 0,
+          transient: failed.every((f) => f.transient),
+          detail: failed.map((f) => f.detail).join("; "),
+        };
       },
       nextRunEnd: async (abort) => {
         const run = await platform.nextRunEnd(abort);
@@ -191,6 +201,12 @@ async function everyMinute(signal: AbortSignal, look: () => Promise<void>): Prom
     await systemClock.wait(tellEveryMs, signal).catch(() => undefined);
     if (!signal.aborted) await look().catch((error: unknown) => complain(`· alerts: ${String(error)}`));
   }
+}
+
+/** A loop that hangs has no state for it: its last poll grows old. */
+function isPolling(loop: LoopStatus, world: WiredWorld): boolean {
+  const pollEveryMs = world.set.reconciler?.pollEveryMs ?? usualPollMs;
+  return systemClock.nowMs() - Date.parse(loop.lastPollAt) < 3 * pollEveryMs + hangMs;
 }
 
 function alertOf({ alert, condition }: FiredAlert): Alert {

@@ -9,6 +9,8 @@ import type { World } from "./world.ts";
 export interface ActionOutcome {
   readonly action: Action;
   readonly ok: boolean;
+  /** The same action may succeed later without anybody mending anything. */
+  readonly transient: boolean;
   /** What went wrong, or empty. */
   readonly detail: string;
 }
@@ -28,16 +30,26 @@ export async function apply(
   const failed = new Set<string>();
   for (const action of plan.actions) {
     if (failed.has(action.policy)) {
-      outcomes.push({ action, ok: false, detail: "an earlier action of this policy failed" });
+      outcomes.push({
+        action,
+        ok: false,
+        transient: true,
+        detail: "an earlier action of this policy failed",
+      });
       continue;
     }
     try {
       await perform(world, platform, action, plan.revision);
-      outcomes.push({ action, ok: true, detail: "" });
+      outcomes.push({ action, ok: true, transient: false, detail: "" });
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;
       failed.add(action.policy);
-      outcomes.push({ action, ok: false, detail: `${error.code}: ${error.message}` });
+      outcomes.push({
+        action,
+        ok: false,
+        transient: error.transient,
+        detail: `${error.code}: ${error.message}`,
+      });
     }
   }
   if (failed.size === 0) await platform.setRevision(plan.revision);

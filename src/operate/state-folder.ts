@@ -21,8 +21,10 @@ export interface KnownRevision {
 export interface StateFolder {
   /** @throws locked when another living process has it */
   lock(): Promise<{ release(): Promise<void> }>;
-  /** Keeps the files of a revision and makes it the one in force. Resolves with the bundle's path. */
+  /** Keeps the files of a revision. Resolves with the bundle's path. */
   writeBundle(revision: Revision): Promise<string>;
+  /** Makes the revision the one that the next start goes on with; call it once it is really in use. */
+  setCurrent(revision: Pick<Revision, "commit" | "tree">, path: string): Promise<void>;
   /** Undefined before the first good revision. */
   readCurrent(): Promise<KnownRevision | undefined>;
   writeStatus(status: LoopStatus): Promise<void>;
@@ -41,9 +43,9 @@ export function openStateFolder(directory: string): StateFolder {
       const decoder = new TextDecoder();
       const files = revision.files.map((f) => ({ path: f.path, text: decoder.decode(f.bytes) }));
       await writeJson(path, { commit: revision.commit, tree: revision.tree, files });
-      await writeJson(current, { commit: revision.commit, tree: revision.tree, path });
       return path;
     },
+    setCurrent: ({ commit, tree }, path) => writeJson(current, { commit, tree, path }),
     readCurrent: () => readJson<KnownRevision>(current),
     writeStatus: (value) => writeJson(status, value),
     readStatus: () => readJson<LoopStatus>(status),

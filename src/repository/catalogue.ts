@@ -8,6 +8,7 @@ import type { ObjectInfo } from "../store/store.ts";
 import { sha256 } from "./canonical.ts";
 import type { RepositoryContext } from "./context.ts";
 import { parseHold, parseManifest, parseTombstone, parseVerdict } from "./schema.ts";
+import { openSeenManifests } from "./seen-manifests.ts";
 
 const parallelReads = 16;
 
@@ -23,8 +24,8 @@ export interface CatalogueReader {
 
 export function openCatalogueReader(context: RepositoryContext): CatalogueReader {
   const cache = new Map<string, Parsed>();
-  /** Manifests seen by an earlier call of this process; one that vanishes without us is a remark. */
-  const seen = new Set<string>();
+  /** Manifests seen before; one that vanishes without having been marked for removal is a remark. */
+  const memory = openSeenManifests(context);
   const { prefix } = context;
 
   const read = async (
@@ -73,7 +74,7 @@ export function openCatalogueReader(context: RepositoryContext): CatalogueReader
 
   return {
     forget: (key) => {
-      seen.delete(key);
+      memory.forget(key);
       cache.delete(key);
     },
     read: async (archive) => {
@@ -110,12 +111,19 @@ export function openCatalogueReader(context: RepositoryContext): CatalogueReader
         remarks.push(`'${info.key}' cannot be read: ${parsed.reason}`);
       }
       const listed = new Set(manifests.map((m) => m.info.key));
-      for (const key of seen) {
-        if (listed.has(key)) continue;
+      const marked = new Map(
+        tombstones.flatMap(({ id, parsed }): [string, number][] =>
+          "value" in parsed
+            ? [[keys.manifest(prefix, id), Date.parse((parsed.value as Tombstone).notBefore)]]
+            : [],
+        ),
+      );
+      for (const key of await memory.compare(listed, marked)) {
         complete = false;
-        remarks.push(`'${key}' was listed before and is not any more, and it was not removed from here`);
+        remarks.push(
+          `'${key}' was listed before and is not any more, and nobody had marked it for removal; if that was meant, remove the cache folder of the state folder`,
+        );
       }
-      for (const key of listed) seen.add(key);
       const of = <T extends { readonly point: string; readonly policy: string }>(
         found: typeof verdicts,
         id: string,

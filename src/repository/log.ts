@@ -1,5 +1,4 @@
 /** The stored change log: one small envelope per segment, put only once, found again by listing. */
-import { createHash } from "node:crypto";
 import { open, readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import type { LogArchive, LogBranch, LogNames, LogSegment } from "../catalogue/catalogue.ts";
@@ -39,7 +38,7 @@ export function openLogStore(context: RepositoryContext): LogStore {
     const { codec, level } = context.policy.capture;
     const [compressed, contentSha256, dataKey] = await Promise.all([
       compressFile(context, codec, level, path),
-      isGrowing ? undefined : hashFile(path),
+      isGrowing ? undefined : hashFile(context, path),
       currentKey(),
     ]);
     const place = { context: contextOf(context, prefix, logPoint, key), codec };
@@ -112,11 +111,17 @@ async function compressFile(
   }
 }
 
-/** Over the raw file and not over what a compressor made of it: two versions of one compressor may differ. */
-async function hashFile(path: string): Promise<string> {
-  return createHash("sha256")
-    .update(await readFile(path))
-    .digest("hex");
+/**
+ * Over the raw file and not over what a compressor made of it: two versions of one compressor may differ. A
+ * program reads it, because raw bytes stay out of this process.
+ */
+async function hashFile(context: RepositoryContext, path: string): Promise<string> {
+  const { stdout } = await context.exec.run(
+    { argv: ["sha256sum", "--binary", path] },
+    { deadlineMs: 120_000 },
+  );
+  // A name with odd characters makes the line begin with a backslash.
+  return stdout.replace(/^\\/, "").slice(0, 64);
 }
 
 /** @throws data-damaged when the stored object has other content than ours */

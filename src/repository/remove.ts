@@ -113,8 +113,10 @@ export async function sweep(context: RepositoryContext, nowMs: number, olderThan
   const data = (await listKeys(read, keys.data(prefix))).filter((o) => isOld(o.modifiedAt));
   const owned = new Set<string>();
   const kept = new Set<string>();
+  const listed = new Set<string>();
   for (const { key } of await listKeys(read, keys.manifests(prefix))) {
     const id = key.slice(keys.manifests(prefix).length).replace(/\.json$/, "");
+    listed.add(id);
     const bytes = await getOr(read, key);
     try {
       if (bytes === undefined) throw new Error("removed meanwhile");
@@ -130,9 +132,13 @@ export async function sweep(context: RepositoryContext, nowMs: number, olderThan
       kept.add(id);
     }
   }
-  const orphans = data.filter(
-    ({ key }) => !owned.has(key) && !kept.has(key.slice(keys.data(prefix).length).split("/")[0]!),
-  );
+  const idOf = (key: string): string => key.slice(keys.data(prefix).length).split("/")[0] ?? "";
+  const unowned = data.filter(({ key }) => !owned.has(key) && !kept.has(idOf(key)));
+  // A listing can be short without saying so. Before bytes go, each point they lie under is asked for by name.
+  for (const id of new Set(unowned.map(({ key }) => idOf(key)))) {
+    if (!listed.has(id) && (await read.head(keys.manifest(prefix, id))) !== undefined) kept.add(id);
+  }
+  const orphans = unowned.filter(({ key }) => !kept.has(idOf(key)));
   const uploads = (await read.unfinishedUploads(keys.data(prefix))).filter((u) => isOld(u.startedAt));
   if (remove) {
     const remover = deletable(context.stores);

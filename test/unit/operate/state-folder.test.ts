@@ -68,6 +68,8 @@ describe("the revision in force", () => {
     const files = [{ path: "policies/ü.yaml", bytes }];
     const facts = { committedAt: "2026-11-23T12:00:00Z", subject: "s", author: "a" };
     const path = await state.writeBundle({ commit: "c1", tree: "t1", files, ...facts });
+    expect(await state.readCurrent()).toBeUndefined();
+    await state.setCurrent({ commit: "c1", tree: "t1" }, path);
     expect(await state.readCurrent()).toEqual({ commit: "c1", tree: "t1", path });
   });
 });
