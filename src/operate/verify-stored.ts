@@ -7,6 +7,8 @@ import { checkPointLog } from "../recovery/point-log.ts";
 import { count } from "../report/units.ts";
 import type { Repository } from "../repository/repository.ts";
 import { formatSize } from "../size.ts";
+import { segmentNames } from "./log-position.ts";
+import type { World } from "./world.ts";
 
 /** Points whose average is the measure for a new one. */
 const historyLength = 7;
@@ -16,6 +18,7 @@ const historyLength = 7;
  * objects that names each faulty one.
  */
 export async function checkObjects(
+  world: World,
   policy: Policy,
   repository: Repository,
   catalogue: Catalogue,
@@ -24,7 +27,7 @@ export async function checkObjects(
   progress?: (progress: Progress) => void,
 ): Promise<readonly Check[]> {
   const { manifest } = point;
-  const checks: Check[] = depth === "present" ? [...checkManifest(policy, catalogue, point)] : [];
+  const checks: Check[] = depth === "present" ? [...checkManifest(world, policy, catalogue, point)] : [];
   for (const member of [manifest, ...parentManifests(catalogue, point)]) {
     const faults = await repository.verifyObjects(member, depth, progress);
     const objectsCount = member.artifacts.reduce((sum, a) => sum + a.objects.length, 0);
@@ -54,7 +57,12 @@ function parentManifests(catalogue: Catalogue, point: RecoveryPoint) {
   );
 }
 
-function checkManifest(policy: Policy, catalogue: Catalogue, point: RecoveryPoint): readonly Check[] {
+function checkManifest(
+  world: World,
+  policy: Policy,
+  catalogue: Catalogue,
+  point: RecoveryPoint,
+): readonly Check[] {
   const { manifest } = point;
   const checks: Check[] = [
     { name: "manifest", ok: true, detail: `valid, hash ${point.manifestSha256.slice(0, 12)}…` },
@@ -79,7 +87,7 @@ function checkManifest(policy: Policy, catalogue: Catalogue, point: RecoveryPoin
     }
   }
   if (manifest.log !== undefined && policy.log !== undefined) {
-    checks.push(checkPointLog(manifest, catalogue.log));
+    checks.push(checkPointLog(manifest, catalogue.log, segmentNames(world, policy, catalogue).nameOf));
   }
   return checks;
 }

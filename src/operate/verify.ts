@@ -109,14 +109,16 @@ async function climbTo(
     return more.every((c) => c.ok);
   };
   world.step(`level 0: every object of ${point.manifest.id} is there`);
-  if (!climbed(await checkObjects(policy, repository, catalogue, point, "present")))
+  if (!climbed(await checkObjects(world, policy, repository, catalogue, point, "present")))
     return { level: -1, checks, measured };
   if (asked === 0) return { level: 0, checks, measured };
   if (!climbed(checkSize(policy, catalogue, point))) return { level: 0, checks, measured };
   if (asked === 1) return { level: 1, checks, measured };
   world.step("level 2: every stored byte is read and hashed");
   if (
-    !climbed(await checkObjects(policy, repository, catalogue, point, "checksum", (p) => world.progress(p)))
+    !climbed(
+      await checkObjects(world, policy, repository, catalogue, point, "checksum", (p) => world.progress(p)),
+    )
   ) {
     return { level: 1, checks, measured };
   }

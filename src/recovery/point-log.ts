@@ -3,7 +3,11 @@ import type { LogArchive } from "../catalogue/catalogue.ts";
 import type { Check, Manifest } from "../catalogue/manifest.ts";
 
 /** One check that names each missing position; a partial segment at the very end counts as there. */
-export function checkPointLog(manifest: Manifest, archive: LogArchive | undefined): Check {
+export function checkPointLog(
+  manifest: Manifest,
+  archive: LogArchive | undefined,
+  nameOf: (branch: string, sequence: number) => string = (branch, sequence) => `${branch} number ${sequence}`,
+): Check {
   const name = "log of the point";
   const need = manifest.log;
   if (need === undefined) return { name, ok: true, detail: "needs none" };
@@ -22,11 +26,14 @@ export function checkPointLog(manifest: Manifest, archive: LogArchive | undefine
       ok: true,
       detail: count === 1 ? "its one segment is there" : `all ${count} segments are there`,
     };
-  const shown = missing.slice(0, 5).join(", ");
+  const shown = missing
+    .slice(0, 5)
+    .map((sequence) => nameOf(need.branch, sequence))
+    .join(", ");
   const more = missing.length > 5 ? ` and ${missing.length - 5} more` : "";
   return {
     name,
     ok: false,
-    detail: `${missing.length} of ${count} segments of timeline ${need.branch} are missing: number ${shown}${more}`,
+    detail: `${missing.length} of ${count} segments ${missing.length === 1 ? "is" : "are"} missing: ${shown}${more}`,
   };
 }

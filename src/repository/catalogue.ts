@@ -142,7 +142,10 @@ export function openCatalogueReader(context: RepositoryContext): CatalogueReader
             manifest: parsed.value as Manifest,
             manifestSha256: parsed.sha256,
             storedAt: info.modifiedAt,
-            verdicts: of<Verdict>(verdicts, id).sort((a, b) => (a.at < b.at ? -1 : 1)),
+            // A verdict about other bytes under the same id proves nothing.
+            verdicts: of<Verdict>(verdicts, id)
+              .filter((verdict) => verdict.manifestSha256 === parsed.sha256)
+              .sort((a, b) => (a.at < b.at ? -1 : 1)),
             ...(tombstone === undefined ? {} : { tombstone }),
             ...(hold === undefined ? {} : { hold }),
           },
