@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { instant } from "../catalogue/instant.ts";
 import { keys } from "../catalogue/keys.ts";
 import { HoldfastError } from "../errors.ts";
+import { isProcessGone, processMark } from "../process-mark.ts";
 import { canonicalJson } from "./canonical.ts";
 import { deletable, type RepositoryContext, writable } from "./context.ts";
 import type { Lease } from "./repository.ts";
@@ -17,6 +18,8 @@ interface LockFile {
   readonly id: string;
   readonly acquiredAt: string;
   readonly expiresAt: string;
+  /** Lets a process on the same machine take the lease of one that was killed without waiting for its end. */
+  readonly process?: string;
 }
 
 /** @throws locked with the holder's name and age */
@@ -26,14 +29,21 @@ export async function takeLease(context: RepositoryContext, name: string, holder
   const abilities = await store.abilities();
   const id = randomUUID();
   const acquiredAt = instant(context.clock.nowMs());
+  const process = await processMark();
   const file = () =>
     Buffer.from(
-      canonicalJson({ holder, id, acquiredAt, expiresAt: instant(context.clock.nowMs() + leaseMs) }),
+      canonicalJson({
+        holder,
+        id,
+        acquiredAt,
+        expiresAt: instant(context.clock.nowMs() + leaseMs),
+        process,
+      }),
     );
 
   const found = await readLock(context, key);
-  if (found !== undefined && Date.parse(found.lock.expiresAt) > context.clock.nowMs())
-    throw lockedBy(context, name, found.lock);
+  const isHeld = found !== undefined && Date.parse(found.lock.expiresAt) > context.clock.nowMs();
+  if (isHeld && !(await isProcessGone(found.lock.process))) throw lockedBy(context, name, found.lock);
   let etag: string;
   let renewedAtMs = context.clock.nowMs();
   try {
