@@ -12,7 +12,7 @@ import { systemClock } from "../time/clock.ts";
 import type { SharedOptions } from "./options.ts";
 import type { WiredWorld } from "./wire.ts";
 
-const mainPath = fileURLToPath(new URL("main.ts", import.meta.url));
+const mainPath = fileURLToPath(new URL("holdfast.mjs", import.meta.url));
 
 /** The platform that keeps its jobs in the state folder of `world`. Nothing runs before its `start`. */
 export function openPlatform(

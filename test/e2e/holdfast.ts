@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
-export const mainPath = join(root, "src/cli/main.ts");
+export const mainPath = join(root, "src/cli/holdfast.mjs");
 export const policiesPath = join(root, "policies");
 
 export interface Ran {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HoldfastError } from "../../errors.ts";
 
-const mainPath = fileURLToPath(new URL("../main.ts", import.meta.url));
+const mainPath = fileURLToPath(new URL("../holdfast.mjs", import.meta.url));
 const stopMs = 30_000;
 
 export async function startReconciler(places: {
