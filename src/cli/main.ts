@@ -43,6 +43,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-process.exitCode = await main();
-// Sockets kept alive for speed must not keep a finished verb alive.
-setTimeout(() => process.exit(), 2000).unref();
+const status = await main();
+// Timers and sockets kept for later must not keep a finished verb alive. What was written is out: on Linux
+// writes to files, terminals and pipes are synchronous.
+process.exit(status);
