@@ -104,10 +104,10 @@ export function choosePieces(
     archive.branches,
     archive.segments.map((s) => s.branch),
   );
-  const isOnLine = new Set(line.map((b) => b.branch));
   for (const segment of archive.segments) {
     const place = parseSegment(segment.name, segmentBytes);
-    if (place === undefined || !isOnLine.has(place.branch)) continue;
+    // What a timeline wrote behind the fork to the next one was given up, and is neither needed nor a gap.
+    if (place === undefined || !branchesAt(line, place.sequence).includes(place.branch)) continue;
     newestSequence = Math.max(newestSequence, place.sequence);
     if (segment.partial && stored.get(segment.name)?.partial === false) continue;
     stored.set(segment.name, {

@@ -8,6 +8,7 @@ import type { LogStore } from "../../repository/repository.ts";
 import type { EngineContext } from "../engine.ts";
 import { parseLastCommitMs } from "./parse.ts";
 import { programsOf } from "./programs.ts";
+import { segmentName } from "./wal.ts";
 
 /** A segment switch or a quiet hour leaves segments without a commit; further back it is not worth the bytes. */
 const segmentsTried = 4;
@@ -19,7 +20,7 @@ export async function logReach(
   log: LogStore,
   archive: LogArchive,
 ): Promise<Instant | undefined> {
-  for (const segment of newestFirst(archive).slice(0, segmentsTried)) {
+  for (const segment of newestPieces(archive).slice(0, segmentsTried)) {
     const path = join(context.workDirectory, segment.name);
     if (!(await log.fetch(segment.key, path))) continue;
     if (segment.partial) {
@@ -33,11 +34,30 @@ export async function logReach(
   return undefined;
 }
 
-/** Whole segments before their own partial, newest timeline first where two have the same position. */
-function newestFirst(archive: LogArchive): readonly LogSegment[] {
+/**
+ * Pieces of the newest timeline and of those it comes from, newest first; whole segments in place of their own
+ * partial. What an older timeline wrote behind the fork was given up: after a restore to an earlier instant it
+ * has the higher positions, and its commits are not those of the server of today.
+ */
+export function newestPieces(archive: LogArchive): readonly LogSegment[] {
+  const names = new Set(archive.segments.map((s) => s.name));
   const whole = new Set(archive.segments.filter((s) => !s.partial).map((s) => s.name));
+  const byName = new Map(archive.branches.map((b) => [b.branch, b]));
+  const endsBefore = new Map<string, number>();
+  let at = [...new Set([...byName.keys(), ...archive.segments.map((s) => s.branch)])].sort().at(-1);
+  let end = Number.POSITIVE_INFINITY;
+  while (at !== undefined && !endsBefore.has(at)) {
+    endsBefore.set(at, end);
+    const fork = byName.get(at)?.forkSequence;
+    // The child's copy of the fork's segment holds the parent's part of it; until it is stored the parent's does.
+    if (fork !== undefined) {
+      const copy = segmentName(at, fork, archive.segmentBytes);
+      end = Math.min(end, names.has(copy) ? fork : fork + 1);
+    }
+    at = byName.get(at)?.parent;
+  }
   return archive.segments
-    .filter((s) => !s.partial || !whole.has(s.name))
+    .filter((s) => s.sequence < (endsBefore.get(s.branch) ?? 0) && (!s.partial || !whole.has(s.name)))
     .sort((a, b) => b.sequence - a.sequence || (a.branch < b.branch ? 1 : -1));
 }
 

@@ -32,6 +32,8 @@ interface Session {
   readonly connection: Connection;
   readonly spool: string;
   readonly segmentBytes: number;
+  /** The server's timeline when the session began. */
+  readonly branch: string;
   readonly slot: string;
   readonly application: string;
   /** Modification time of each partial when it was pushed last. */
@@ -77,16 +79,16 @@ async function receiveOnce(
   const connection = await connectionOf(context);
   const spool = join(context.workDirectory, "spool");
   const slot = context.policy.log?.slot ?? "";
-  const facts = await withClient(connection, async (client) => {
+  const { facts, branch } = await withClient(connection, async (client) => {
     const found = await readFacts(client);
     await openSpool(spool, found.systemIdentifier);
     const { restartPosition, isNew } = await ensureSlot(client, slot);
-    const branch = await branchOf(client, found.timeline);
-    const first = segmentName(branch, Math.floor(restartPosition / found.segmentBytes), found.segmentBytes);
+    const current = await branchOf(client, found.timeline);
+    const first = segmentName(current, Math.floor(restartPosition / found.segmentBytes), found.segmentBytes);
     const isSeeded = await seedSpool(spool, found.segmentBytes, first);
     if (isNew) context.log.info("made the replication slot", { policy: context.policy.name, slot });
     if (isSeeded) context.log.debug("the receiver begins at the slot", { first });
-    return found;
+    return { facts: found, branch: current };
   });
   const session: Session = {
     context,
@@ -95,6 +97,7 @@ async function receiveOnce(
     connection,
     spool,
     segmentBytes: facts.segmentBytes,
+    branch,
     slot,
     application: `holdfast wal ${context.policy.name}`.slice(0, 63),
     pushed: new Map(),
@@ -139,12 +142,49 @@ async function drainWhile(session: Session, receiver: Resident): Promise<void> {
     await drain(session, endedBefore !== undefined);
     if (endedBefore !== undefined) {
       const said = endedBefore.stderr.trim().split("\n").slice(-3).join("; ");
+      await judgeEnd(session, said);
       throw new HoldfastError(
         "source-unreachable",
         `pg_receivewal has ended: ${said === "" ? `status ${endedBefore.exitStatus}` : said}`,
       );
     }
     await context.clock.wait(lookEveryMs, context.signal).catch(() => undefined);
+  }
+}
+
+/**
+ * Why the server would not go on where the spool ends. Called after a whole drain, so all of the spool is stored.
+ * @throws wal-gap when the server has thrown away what comes next; guard-refused when it is behind the store
+ */
+async function judgeEnd(session: Session, said: string): Promise<void> {
+  const { context, spool, segmentBytes, branch, slot } = session;
+  const removed = /WAL segment (\w+) has already been removed/.exec(said)?.[1];
+  if (removed !== undefined) {
+    throw new HoldfastError(
+      "wal-gap",
+      `the server no longer has WAL segment ${removed}, which comes next in the log; was the slot '${slot}' dropped?`,
+      {
+        hint: `all of the spool is stored: remove '${spool}', start the receiver, then holdfast backup ${context.policy.name} --full`,
+      },
+    );
+  }
+  if (!/is not in this server's history|ahead of the WAL flush position/.test(said)) return;
+  const { partials } = await readSpool(spool, segmentBytes);
+  if (partials.some(({ name }) => name.slice(0, 8) >= branch)) {
+    throw new HoldfastError(
+      "guard-refused",
+      `the server is behind the WAL that is stored already, on the same timeline: ${said}`,
+      { hint: "it was put back without recovery; a policy and prefix of its own keep the two logs apart" },
+    );
+  }
+  // A restore to an earlier instant, or a standby that lagged: the end of the older timeline was given up.
+  for (const { name } of partials) {
+    await dropFromSpool(spool, `${name}.partial`);
+    context.log.warn("the server is on a new timeline that forks before the end of the spool", {
+      policy: context.policy.name,
+      left: name,
+      branch,
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { instant } from "../../../src/catalogue/instant.ts";
 import { backup } from "../../../src/operate/backup.ts";
 import { receive } from "../../../src/operate/receive.ts";
 import { restore } from "../../../src/operate/restore.ts";
@@ -54,6 +55,10 @@ async function gapsOf(test: TestWorld): Promise<readonly unknown[]> {
   const archive = (await repository.catalogue()).log;
   if (archive === undefined) throw new Error("no log");
   return auditLog({ archive, nameOf: (b, s) => `${b} ${s}`, nowMs: Date.now(), lateAfterMs: 0 }).gaps;
+}
+
+async function serverTime(postgres: TestPostgres): Promise<number> {
+  return Number(await postgres.ask("select extract(epoch from clock_timestamp()) * 1000"));
 }
 
 async function latestCount(test: TestWorld, name: string): Promise<unknown> {
@@ -140,6 +145,81 @@ describe("the receiver", () => {
     const policy = world.set.policies[0];
     if (policy === undefined) throw new Error("no policy");
     await expect(receive(world, policy, () => {})).rejects.toMatchObject({ code: "guard-refused" });
+  });
+
+  it("says loudly that the slot was dropped and what comes next is gone", async () => {
+    const { postgres, test, stop, receiving } = await stage({ max_wal_size: "4MB", min_wal_size: "2MB" });
+    await postgres.run("insert into t values (0)");
+    await storedThrough(postgres, test.policy);
+    stop.abort();
+    await receiving;
+    await postgres.run(`select pg_drop_replication_slot('${test.policy.log?.slot}')`);
+    for (let i = 0; i < 12; i += 1) {
+      await write(postgres, 1, 8000);
+      await postgres.run("checkpoint");
+    }
+    const again = new AbortController();
+    cleanups.push(async () => again.abort());
+    const world = await test.reopen({}, again.signal);
+    await expect(receive(world, test.policy, () => {})).rejects.toMatchObject({
+      code: "wal-gap",
+      message: expect.stringMatching(/no longer has WAL segment 00000001[0-9A-F]{16}/),
+    });
+  });
+
+  it("goes on after a restore to an earlier instant, and restores again", async () => {
+    const { postgres, test, stop, receiving } = await stage();
+    await backup(test.world, test.policy, {});
+    await postgres.run("insert into t select generate_series(1, 100)");
+    await pause(1200);
+    const at = await serverTime(postgres);
+    await pause(300);
+    for (let i = 0; i < 6; i += 1) await write(postgres, 1, 8000);
+    await postgres.run("insert into t values (0)");
+    await storedThrough(postgres, test.policy);
+    stop.abort();
+    await receiving;
+    await postgres.stop();
+    const directory = join(targets, "rewound");
+    await restore(await test.reopen(), test.policy, {
+      target: { kind: "time", at: instant(at) },
+      directory,
+      start: false,
+    });
+    const rewound = await startPostgres({ segmentBytes: mebibyte, template: join(directory, "data") });
+    cleanups.push(() => rewound.remove());
+    await until(async () => (await rewound.ask("select pg_is_in_recovery()")) === false);
+    const again = new AbortController();
+    const world = await test.reopen(
+      { connection: { ...test.policy.connection, port: rewound.port } },
+      again.signal,
+    );
+    const policy = world.set.policies[0];
+    if (policy === undefined) throw new Error("no policy");
+    const receivingAgain = receive(world, policy, () => {}).catch((error: unknown) => error);
+    cleanups.push(async () => {
+      again.abort();
+      await receivingAgain;
+    });
+    await until(async () => (await rewound.ask("select count(*)::int from pg_replication_slots")) === 1);
+    await rewound.run("create table precious as select 1 as one");
+    await pause(1200);
+    const beforeDrop = await serverTime(rewound);
+    await pause(300);
+    await rewound.run("drop table precious");
+    await storedThrough(rewound, policy);
+    const outcome = await restore(await test.reopen(), test.policy, {
+      target: { kind: "time", at: instant(beforeDrop) },
+      directory: join(targets, "rewound-again"),
+      start: true,
+    });
+    try {
+      expect(await outcome.server?.ask("select one from precious", "postgres")).toBe(1);
+      expect(await outcome.server?.ask("select count(*)::int from t", "postgres")).toBe(100);
+    } finally {
+      await outcome.server?.stop();
+    }
+    expect(await latestCount(test, "rewound-latest")).toBe(100);
   });
 
   it("follows a promotion, and a restore goes across it", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { LogArchive } from "../../../src/catalogue/catalogue.ts";
 import { choosePieces } from "../../../src/engine/postgresql/fetch-wal.ts";
+import { newestPieces } from "../../../src/engine/postgresql/log-reach.ts";
 import { segmentName } from "../../../src/engine/postgresql/wal.ts";
 
 const mebibyte = 1024 * 1024;
@@ -124,5 +125,42 @@ describe("timelines", () => {
       ["00000005", 13],
     ]);
     expect(keys(archive, { kind: "latest" })).toEqual([`${one}/10`, `${one}/11`]);
+  });
+  // After a restore to an earlier instant the old timeline has the higher positions.
+  const rewound = {
+    ...archiveOf(
+      [...[10, 11, 12, 13, 14, 15].map((n) => [one, n] as const), [two, 12], [two, 13, true]],
+      fork,
+    ),
+    segmentBytes: mebibyte,
+  };
+  it("what was given up behind the fork is neither taken nor missed", () => {
+    expect(keys(rewound, { kind: "latest" })).toEqual([
+      `${one}/10`,
+      `${one}/11`,
+      `${one}/12`,
+      `${two}/12`,
+      `${two}/13.partial`,
+    ]);
+  });
+  it("the reach is read from the newest timeline, not from the highest position", () => {
+    expect(newestPieces(rewound).map((s) => s.key)).toEqual([
+      `${two}/13.partial`,
+      `${two}/12`,
+      `${one}/11`,
+      `${one}/10`,
+    ]);
+    const justForked = {
+      ...archiveOf(
+        [
+          [one, 11],
+          [one, 12],
+          [one, 13],
+        ],
+        fork,
+      ),
+      segmentBytes: mebibyte,
+    };
+    expect(newestPieces(justForked).map((s) => s.key)).toEqual([`${one}/12`, `${one}/11`]);
   });
 });
