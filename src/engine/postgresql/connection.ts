@@ -1,4 +1,6 @@
 /** From a policy's connection to client settings and to the environment of the vendor's programs. */
+import { readFile } from "node:fs/promises";
+import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
 import { HoldfastError } from "../../errors.ts";
 import type { SecretReference } from "../../policy/model.ts";
@@ -49,11 +51,58 @@ export function libpqEnvironment(connection: Connection, application: string): R
   };
 }
 
-/** node-postgres has no "prefer": it asks for TLS or does not. */
-function sslOf(connection: Connection): boolean | { readonly rejectUnauthorized: boolean } {
-  if (connection.sslMode === "verify-full" || connection.sslMode === "verify-ca")
-    return { rejectUnauthorized: true };
-  return connection.sslMode === "require" ? { rejectUnauthorized: false } : false;
+/**
+ * What libpq does for the same mode, as the driver's options, the first to try first. @see PostgreSQL manual,
+ * "SSL Support": "prefer" falls back, "require" with a root certificate verifies like "verify-ca".
+ */
+async function tlsChoices(connection: Connection): Promise<readonly (boolean | ConnectionOptions)[]> {
+  const { sslMode, sslRootCert, host } = connection;
+  if (sslMode === "disable" || host.startsWith("/")) return [false];
+  const unverified = { rejectUnauthorized: false };
+  if (sslMode === "prefer") return [unverified, false];
+  if (sslMode === "allow") return [false, unverified];
+  if (sslMode === "require" && sslRootCert === undefined) return [unverified];
+  const isOwn = sslRootCert !== undefined && sslRootCert !== "system";
+  const verified = { rejectUnauthorized: true, ...(isOwn ? { ca: await readRoot(sslRootCert) } : {}) };
+  return [sslMode === "verify-full" ? verified : { ...verified, checkServerIdentity: () => undefined }];
+}
+
+async function readRoot(path: string): Promise<string> {
+  return readFile(path, "utf8").catch((cause: unknown) => {
+    throw new HoldfastError("usage", `connection.sslRootCert '${path}' cannot be read`, { cause });
+  });
+}
+
+/** The server speaks no TLS, or its pg_hba.conf has no line for this kind of connection. */
+function isOtherTlsWorthTrying(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string };
+  return code === "28000" || /does not support SSL/.test(message ?? "");
+}
+
+async function connected(connection: Connection): Promise<pg.Client> {
+  const choices = await tlsChoices(connection);
+  for (let at = 0; ; at += 1) {
+    const client = new pg.Client({
+      host: connection.host,
+      port: connection.port,
+      user: connection.user,
+      database: connection.database,
+      ...(connection.password === undefined ? {} : { password: connection.password }),
+      ssl: choices[at] ?? false,
+      connectionTimeoutMillis: 10_000,
+      statement_timeout: 60_000,
+      application_name: "holdfast",
+    });
+    // A server that goes away between two statements is seen by the next one.
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      if (at + 1 >= choices.length || !isOtherTlsWorthTrying(error)) throw error;
+    }
+  }
 }
 
 /**
@@ -64,23 +113,11 @@ export async function withClient<T>(
   connection: Connection,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
-  const client = new pg.Client({
-    host: connection.host,
-    port: connection.port,
-    user: connection.user,
-    database: connection.database,
-    ...(connection.password === undefined ? {} : { password: connection.password }),
-    ssl: sslOf(connection),
-    connectionTimeoutMillis: 10_000,
-    statement_timeout: 60_000,
-    application_name: "holdfast",
-  });
-  // A server that goes away between two statements is seen by the next one.
-  client.on("error", () => undefined);
+  let client: pg.Client;
   try {
-    await client.connect();
+    client = await connected(connection);
   } catch (cause) {
-    await client.end().catch(() => undefined);
+    if (cause instanceof HoldfastError) throw cause;
     const where = `${connection.host}:${connection.port}`;
     throw new HoldfastError(
       "source-unreachable",

@@ -44,7 +44,9 @@ export async function readFacts(client: pg.Client): Promise<ServerFacts> {
     databaseBytes: Number(
       await askText(
         client,
-        "select coalesce(sum(pg_database_size(oid)), 0) from pg_database where datallowconn",
+        // The size of a database one may not connect to is refused, and with it the whole statement.
+        `select coalesce(sum(pg_database_size(oid)), 0) from pg_database where datallowconn
+         and (has_database_privilege(oid, 'connect') or pg_has_role('pg_read_all_stats', 'usage'))`,
       ),
     ),
     tablespacesCount: Number(
@@ -61,7 +63,7 @@ export async function readFacts(client: pg.Client): Promise<ServerFacts> {
 
 /**
  * Files below the data directory, as a backup would take them. Undefined when the role may not list them
- * (`grant execute on function pg_ls_dir(text), pg_stat_file(text) to …`).
+ * (`grant execute on function pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean) to …`).
  */
 export async function countFiles(client: pg.Client): Promise<number | undefined> {
   try {
