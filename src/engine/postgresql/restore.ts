@@ -5,7 +5,7 @@
  */
 import { copyFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { Manifest } from "../../catalogue/manifest.ts";
+import type { Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext, RecoveryTarget, Restored, RestoreRequest } from "../engine.ts";
 import { fetchWal } from "./fetch-wal.ts";
@@ -22,6 +22,7 @@ export async function restore(context: EngineContext, given: RestoreRequest): Pr
   await requireEmpty(directory);
   requireReachable(request.target, manifest);
   const { dataDirectory, checks } = await unpack(context, request);
+  requireCombined(await isThere(dataDirectory), checks, manifest);
   const wal = join(directory, "wal");
   const fetched = await fetchWal(context, request, wal);
   await writeRecoverySettings(context, dataDirectory, wal, request.target, manifest);
@@ -59,6 +60,16 @@ function requireReachable(target: RecoveryTarget, manifest: Manifest): void {
       },
     );
   }
+}
+
+/** A chain with a damaged member is not combined, and then there is nothing to go on with. */
+function requireCombined(isCombined: boolean, checks: readonly Check[], manifest: Manifest): void {
+  const failed = checks.find((c) => !c.ok);
+  if (isCombined || failed === undefined) return;
+  throw new HoldfastError(
+    "data-damaged",
+    `point ${manifest.id} cannot be put together: ${failed.name}: ${failed.detail}`,
+  );
 }
 
 async function sizeOf(context: EngineContext, path: string): Promise<number> {
