@@ -9,6 +9,7 @@ export const verbExits = {
   run: ["fine", "usage", "findings", "drift", "unreachable", "locked", "interrupted"],
   backup: ["fine", "usage", "drift", "tool", "unreachable", "locked", "key", "interrupted"],
   wal: ["fine", "usage", "drift", "verification", "tool", "unreachable", "locked", "key", "interrupted"],
+  watch: ["fine", "usage", "drift", "verification", "tool", "unreachable", "locked", "key", "interrupted"],
   list: ["fine", "usage", "unreachable", "key"],
   verify: ["fine", "usage", "verification", "tool", "unreachable", "key", "interrupted"],
   restore: ["fine", "usage", "verification", "tool", "unreachable", "key", "interrupted"],

@@ -17,6 +17,7 @@ const verbs: Readonly<Partial<Record<Verb, () => Promise<Command>>>> = {
   run: async () => (await import("./verbs/run.ts")).runCommand(),
   backup: async () => (await import("./verbs/backup.ts")).backupCommand(),
   wal: async () => (await import("./verbs/wal.ts")).walCommand(),
+  watch: async () => (await import("./verbs/watch.ts")).watchCommand(),
   prune: async () => (await import("./verbs/prune.ts")).pruneCommand(),
   hold: async () => (await import("./verbs/hold.ts")).holdCommand(),
   simulate: async () => (await import("./verbs/simulate.ts")).simulateCommand(),

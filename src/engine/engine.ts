@@ -39,6 +39,12 @@ export interface CaptureRequest {
   readonly log?: LogStore;
 }
 
+/** The newest point as a watch finds it. */
+export interface WatchedPoint {
+  readonly manifest: Manifest;
+  readonly source: ArtifactSource;
+}
+
 /** What the engine adds to the manifest. */
 export type CaptureResult = Pick<
   Manifest,
@@ -85,6 +91,18 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+/** How a person restores a chain with the vendor's own programs, once its artifacts are decoded. */
+export interface HandRecipe {
+  /** What to decode first; `path` is relative to the target folder. */
+  readonly decode: readonly { readonly point: PointId; readonly artifact: string; readonly path: string }[];
+  /** Folder relative to the target for the pieces of log the point needs, by their own names; absent without a log. */
+  readonly logInto?: string;
+  /** Shell commands in order, run by `sh -e` in the target folder; `$DIR` is that folder, absolute. */
+  readonly commands: readonly string[];
+  /** What else a person must know: a fresh server, a password, the log. */
+  readonly notes: readonly string[];
+}
+
 export interface Engine {
   readonly kind: ComponentKind;
   /** How stored pieces of the log are named; absent where the component has no log. */
@@ -103,6 +121,18 @@ export interface Engine {
   start(context: EngineContext, restored: Restored, request: RestoreRequest): Promise<RunningServer>;
   /** Decodes every artifact and lets the vendor's checker judge (level 3), without a server. */
   inspect(context: EngineContext, request: RestoreRequest): Promise<readonly Check[]>;
+  /** Pure. The point first, then what it needs, nearest first; the state of the point itself, without its log. */
+  byHand(chain: readonly Manifest[]): HandRecipe;
+  /**
+   * Resident: calls `onChange` for each change at the source that asks for a capture, until the signal aborts.
+   * A change that went by while nobody watched is told at the start. `newest` is the point to compare with.
+   * Absent where captures come by cron alone.
+   */
+  watch?(
+    context: EngineContext,
+    newest: WatchedPoint | undefined,
+    onChange: (what: string) => void,
+  ): Promise<void>;
   /** The resident log receiver; resolves when the signal aborts. Absent where the component has no log. */
   receive?(context: EngineContext, log: LogStore, onFlow: (flow: LogProgress) => void): Promise<void>;
   /** The instant the newest stored piece of log reaches, read from the log itself; undefined when unknown. */

@@ -4,6 +4,7 @@ import type { LogProgress } from "../engine/engine.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Policy } from "../policy/model.ts";
 import type { World } from "./world.ts";
+import { writeCanaries } from "./write-canaries.ts";
 
 /**
  * Runs until the world's signal aborts.
@@ -40,26 +41,5 @@ export async function receive(
     }
   } finally {
     await lease.release();
-  }
-}
-
-/** A canary that cannot be written is the source's trouble and shows in its probe; the log must flow on. */
-async function writeCanaries(world: World, policy: Policy, signal: AbortSignal): Promise<void> {
-  const engine = world.engine(policy);
-  let failing = false;
-  while (!signal.aborted) {
-    try {
-      await world.withContext(policy, { signals: [signal] }, (context) => engine.canary(context));
-      failing = false;
-    } catch (error) {
-      if (!failing && !signal.aborted) {
-        world.log.warn("the canary could not be written; the recovery point is not measured meanwhile", {
-          policy: policy.name,
-          cause: error instanceof Error ? error.message : String(error),
-        });
-      }
-      failing = true;
-    }
-    await world.clock.wait(policy.canaryEveryMs, signal).catch(() => undefined);
   }
 }

@@ -4,7 +4,7 @@
  */
 import { type ComponentKind, components } from "../component.ts";
 import type { CheckRequirement, Policy, PolicySet, ProofLevel, ReconcilerSettings } from "../policy/model.ts";
-import type { Job, JobSchedule } from "../state/job.ts";
+import type { Job } from "../state/job.ts";
 import type { Note } from "../state/plan.ts";
 
 const dayMs = 86_400_000;
@@ -37,15 +37,17 @@ export function desiredJobs(set: PolicySet, builtKinds: readonly ComponentKind[]
 function captureJobs(policy: Policy): readonly Job[] {
   const { name, schedule, capture, log } = policy;
   const shared = { policy: name, deadlineMs: policy.deadlineMs, suspended: policy.suspended };
+  const captureJob = { ...shared, key: `${name}/capture`, kind: "capture" as const };
   const jobs: Job[] = [
-    {
-      ...shared,
-      key: `${name}/capture`,
-      kind: "capture",
-      schedule: captureSchedule(policy),
-      argv: ["backup", name],
-      group: name,
-    },
+    schedule.kind === "cron"
+      ? {
+          ...captureJob,
+          schedule: { kind: "cron", cron: schedule.cron, timeZone: schedule.timeZone },
+          argv: ["backup", name],
+          group: name,
+        }
+      : // The lock in the store keeps its captures apart from others of the policy.
+        { ...captureJob, schedule: { kind: "resident" }, argv: ["watch", name], group: `${name}/watch` },
   ];
   if (capture.fullCron !== undefined) {
     const timeZone = schedule.kind === "cron" ? schedule.timeZone : "Etc/UTC";
@@ -69,17 +71,6 @@ function captureJobs(policy: Policy): readonly Job[] {
     });
   }
   return jobs;
-}
-
-function captureSchedule({ schedule }: Policy): JobSchedule {
-  switch (schedule.kind) {
-    case "cron":
-      return { kind: "cron", cron: schedule.cron, timeZone: schedule.timeZone };
-    case "continuous":
-      return { kind: "resident" };
-    case "change":
-      return { kind: "once" };
-  }
 }
 
 /**

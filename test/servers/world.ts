@@ -32,7 +32,10 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
 /** A policy for `postgres` with everything on; `changes` replace whole fields. */
-export function policyFor(postgres: TestPostgres, changes: Partial<Policy> = {}): Policy {
+export function policyFor(
+  postgres: Pick<TestPostgres, "port" | "binDirectory">,
+  changes: Partial<Policy> = {},
+): Policy {
   return {
     name: "postgresql",
     component: "postgresql",
@@ -78,9 +81,15 @@ export function policyFor(postgres: TestPostgres, changes: Partial<Policy> = {})
   };
 }
 
-export async function openTestWorld(
-  postgres: TestPostgres,
-  options: TestWorldOptions = {},
+/** A world around `postgres`; see {@link openWorld}. */
+export function openTestWorld(postgres: TestPostgres, options: TestWorldOptions = {}): Promise<TestWorld> {
+  return openWorld(policyFor(postgres, options.policy), options);
+}
+
+/** A world whose only policy is the given one, with a key pair, a state folder and a folder store of its own. */
+export async function openWorld(
+  policy: Policy,
+  options: Omit<TestWorldOptions, "policy"> = {},
 ): Promise<TestWorld> {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-world-"));
   chmodSync(folder, 0o711);
@@ -89,7 +98,6 @@ export async function openTestWorld(
   const { identity, recipient } = await newIdentity();
   const identityFile = join(folder, "runner.key");
   writeFileSync(identityFile, `${identity}\n`, { mode: 0o600 });
-  const policy = policyFor(postgres, options.policy);
   const worlds: WiredWorld[] = [];
   const open = async (signal: AbortSignal, changes: Partial<Policy> = {}): Promise<WiredWorld> => {
     const set: PolicySet = {

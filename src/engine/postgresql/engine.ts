@@ -1,5 +1,6 @@
 /** PostgreSQL 15 to 17: base backups with pg_basebackup, WAL by a resident receiver, restores to an instant. */
 import type { Engine } from "../engine.ts";
+import { byHand } from "./by-hand.ts";
 import { writeCanary } from "./canary.ts";
 import { capture } from "./capture.ts";
 import { start } from "./drill-server.ts";
@@ -22,6 +23,7 @@ export const postgresql: Engine = {
   restore,
   start,
   inspect,
+  byHand,
   receive: (context, log, onFlow) =>
     context.policy.log?.mode === "archive"
       ? receiveArchive(context, log, onFlow)
