@@ -95,8 +95,6 @@ export interface RunningServer {
 export interface HandRecipe {
   /** What to decode first; `path` is relative to the target folder. */
   readonly decode: readonly { readonly point: PointId; readonly artifact: string; readonly path: string }[];
-  /** Folder relative to the target for the pieces of log the point needs, by their own names; absent without a log. */
-  readonly logInto?: string;
   /** Shell commands in order, run by `sh -e` in the target folder; `$DIR` is that folder, absolute. */
   readonly commands: readonly string[];
   /** What else a person must know: a fresh server, a password, the log. */

@@ -2,10 +2,10 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openSteps } from "../../src/cli/console.ts";
+import { openSteps, type Steps } from "../../src/cli/console.ts";
 import { buildWorld, type WiredWorld } from "../../src/cli/wire.ts";
 import { newIdentity } from "../../src/crypto/identity.ts";
-import { silent } from "../../src/log.ts";
+import { type Logger, silent } from "../../src/log.ts";
 import type { Policy, PolicySet, StoreSettings } from "../../src/policy/model.ts";
 import type { TestPostgres } from "./postgresql.ts";
 import { directorySettings } from "./settings.ts";
@@ -26,6 +26,8 @@ export interface TestWorldOptions {
   readonly policy?: Partial<Policy>;
   readonly store?: StoreSettings;
   readonly signal?: AbortSignal;
+  readonly log?: Logger;
+  readonly steps?: Steps;
 }
 
 const hourMs = 3_600_000;
@@ -115,8 +117,8 @@ export async function openWorld(
         policies: "",
         state: join(folder, "state"),
         identities: [identityFile],
-        log: silent,
-        steps: openSteps(true),
+        log: options.log ?? silent,
+        steps: options.steps ?? openSteps(true),
         signal,
       },
       set,

@@ -26,18 +26,16 @@ export function byHand(chain: readonly Manifest[]): HandRecipe {
     ...ids.flatMap((id) => unpackCommands(chain, id, isChain ? `whole/${id}` : "data", bin, isChain)),
     ...(isChain ? [combineCommand(newest, ids, bin)] : []),
     ...newest.artifacts.flatMap(({ name }) => linkCommands(name, isChain)),
-    ...(newest.log === undefined ? [] : recoverySettings),
     "chmod -R go= data",
     `chown -R postgres: "$DIR"`,
     `cd / && runuser -u postgres -- ${bin}/pg_ctl start --wait --pgdata="$DIR/data" --log="$DIR/server.log"`,
   ];
   return {
     decode,
-    ...(newest.log === undefined ? {} : { logInto: "wal" }),
     commands,
     notes: [
       `PostgreSQL ${majorOf(newest)} of the source's architecture; the programs are looked for under ${bin}.`,
-      "The commands stop at the state of the point. For a later instant put the WAL segments up to it into wal/ as well and write recovery_target_time instead of recovery_target = 'immediate'.",
+      "The WAL of the backup itself is in it: the server starts at the state of the point. For a later instant put the decoded WAL segments up to it into a folder, create data/recovery.signal, and set restore_command and recovery_target_time in data/postgresql.auto.conf before the start.",
       "Check port, listen_addresses and pg_hba.conf in data/ before the start when the old server may still be alive.",
     ],
   };
@@ -88,8 +86,3 @@ function linkCommands(name: string, isChain: boolean): readonly string[] {
 function tablespaceOf(name: string): string | undefined {
   return /^(\d+)\.tar$/.exec(name)?.[1];
 }
-
-const recoverySettings = [
-  `printf "restore_command = 'cp %s/wal/%%%%f %%%%p'\\nrecovery_target = 'immediate'\\nrecovery_target_action = 'promote'\\narchive_mode = off\\n" "$DIR" >> data/postgresql.auto.conf`,
-  "touch data/recovery.signal",
-];
