@@ -82,6 +82,17 @@ export const errorCodes = {
     transient: false,
     hint: "this store is not the one the policies name; nothing is deleted",
   },
+  "platform-unreachable": {
+    exit: "unreachable",
+    transient: true,
+    hint: "check the address of the cluster and the network",
+  },
+  "platform-denied": {
+    exit: "unreachable",
+    transient: false,
+    hint: "the service account lacks a right; holdfast install prints the roles it needs",
+  },
+  "platform-failed": { exit: "unreachable", transient: true, hint: "read the platform's message" },
   "object-missing": { exit: "verification", transient: false, hint: "run holdfast verify" },
   "object-exists": { exit: "locked", transient: false, hint: "another run has written this object" },
   locked: { exit: "locked", transient: true, hint: "wait for the other run, or see holdfast status" },

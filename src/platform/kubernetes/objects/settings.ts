@@ -1,0 +1,30 @@
+/** What the builders need to know beside a job. */
+
+export interface ObjectSettings {
+  readonly namespace: string;
+  readonly image: string;
+  /** Secret whose keys become environment variables of the runs; named in policies as `env`. */
+  readonly environmentSecret: string;
+  /** Secret with the age identities; mounted only where something is decrypted. */
+  readonly identitySecret: string;
+  readonly logLevel: string;
+  /** What stands before a job's own arguments; empty takes the image's entry point. */
+  readonly command: readonly string[];
+  /** What stands after them. */
+  readonly extraArgs: readonly string[];
+}
+
+export const usualSettings: ObjectSettings = {
+  namespace: "holdfast",
+  image: "ghcr.io/holdfast/holdfast:0.1.0",
+  environmentSecret: "holdfast-environment",
+  identitySecret: "holdfast-identity",
+  logLevel: "info",
+  command: [],
+  extraArgs: ["--bundle", "/etc/holdfast/policies/bundle", "--state", "/var/lib/holdfast", "--quiet"],
+};
+
+export const policiesConfigMap = "holdfast-policies";
+export const stateConfigMap = "holdfast-state";
+export const reconcilerName = "holdfast-reconciler";
+export const runnerName = "holdfast-run";
