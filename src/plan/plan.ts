@@ -147,7 +147,12 @@ function planChange(job: Job, current: ActualJob, set: PolicySet, found: Finding
     return;
   }
   const onDrift = set.policies.find((p) => p.name === job.policy)?.onDrift ?? "mend";
-  const what = changed.length === 0 ? "" : `: its ${changed.join(", ")}`;
+  const what =
+    current.drift !== undefined
+      ? `: ${current.drift.join("; ")}`
+      : changed.length === 0
+        ? ""
+        : `: its ${changed.join(", ")}`;
   if (onDrift === "mend") {
     const reason = `somebody else changed it${what}; it is put back`;
     found.actions.push({ kind: "update-job", policy: job.policy, job, changed, reason });

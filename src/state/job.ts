@@ -54,6 +54,8 @@ export interface ActualJob {
   readonly revision: string;
   /** False when its definition was changed by somebody else since we wrote it. */
   readonly ours: boolean;
+  /** Where a platform can tell: each changed field and who changed it, one line each. */
+  readonly drift?: readonly string[];
   readonly running: boolean;
   /** Newest first, at most 50. */
   readonly runs: readonly Run[];

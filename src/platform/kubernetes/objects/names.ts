@@ -22,8 +22,8 @@ export const ourSelector = `${ownerLabel}=holdfast`;
 const longestName = 52;
 
 /**
- * An object name for a job's key: `postgresql/verify-4` becomes `postgresql.verify-4` without the dot's trouble.
- * A key that is too long, or that two keys could share, ends with a hash of itself.
+ * An object name for a job's key: `postgresql/verify-4` becomes `postgresql--verify-4`. A key that is too long,
+ * or whose name another key could have, ends with a hash of itself.
  */
 export function objectName(key: string): string {
   const plain = key.toLowerCase().replaceAll("/", "--");
