@@ -112,7 +112,13 @@ export function openKubeClient(clock: Clock, options: { readonly kubeconfig?: st
       ...(known.headers as Record<string, string> | undefined),
       Accept: "application/json",
       "User-Agent": "holdfast",
-      ...(body === undefined ? {} : { "Content-Type": details.contentType ?? "application/json" }),
+      ...(body === undefined
+        ? {}
+        : {
+            "Content-Type": details.contentType ?? "application/json",
+            // Node frames the body of a DELETE only when told its length.
+            "Content-Length": String(Buffer.byteLength(body)),
+          }),
     };
     return new Promise((resolve, reject) => {
       const start = server.protocol === "http:" ? httpRequest : httpsRequest;
