@@ -22,6 +22,23 @@ export interface ArtifactOutcome {
   readonly stderr: string;
 }
 
+/** A place of the store that a tool reads and writes by itself. Holds credentials: never log it. */
+export type ToolPlace =
+  | { readonly kind: "directory" /** Absolute. */; readonly path: string }
+  | {
+      readonly kind: "s3";
+      /** Empty for the provider's own. */
+      readonly endpoint: string;
+      readonly region: string;
+      readonly bucket: string;
+      /** Beginning of every key, ends with "/". */
+      readonly keyPrefix: string;
+      readonly forcePathStyle: boolean;
+      readonly accessKeyId: string;
+      readonly secretAccessKey: string;
+      readonly sessionToken?: string;
+    };
+
 export interface ArtifactSink {
   /**
    * Runs `command`, stores its standard output compressed and encrypted as artifact `name`.
@@ -33,6 +50,13 @@ export interface ArtifactSink {
   fromFile(name: string, path: string, codec?: Codec): Promise<ArtifactOutcome>;
   /** For small texts made in memory, at most 8 MiB. */
   fromBytes(name: string, bytes: Uint8Array): Promise<ArtifactOutcome>;
+  /** An empty place under this attempt's own prefix, for a tool that carries the bytes of `name` itself. */
+  place(name: string): Promise<ToolPlace>;
+  /**
+   * Reads everything the tool has left in the place of `name` back once and makes the artifact of it; the
+   * tool must have ended. @throws empty-backup when nothing lies there
+   */
+  fromPlace(name: string): Promise<ArtifactOutcome>;
 }
 
 export interface ArtifactSource {
@@ -42,6 +66,10 @@ export interface ArtifactSource {
   intoFile(artifact: Artifact, path: string): Promise<void>;
   /** For small artifacts, at most 8 MiB of decoded bytes. */
   bytes(artifact: Artifact): Promise<Uint8Array>;
+  /** Where the objects of a carried artifact lie, with credentials that may read them. */
+  place(artifact: Artifact): Promise<ToolPlace>;
+  /** One object of a carried artifact, at most 64 MiB; `path` is its key inside the place. @throws data-damaged, object-missing */
+  carriedBytes(artifact: Artifact, path: string): Promise<Uint8Array>;
 }
 
 /** Raw progress of long work; the receiver decides how often to show it. */

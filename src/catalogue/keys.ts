@@ -9,6 +9,9 @@ export const keys = {
   /** Part `index` counts from 0. */
   object: (prefix: string, id: PointId, runId: string, artifact: string, index: number) =>
     `${prefix}data/${id}/${runId}/${artifact}.${String(index).padStart(6, "0")}`,
+  /** Where a tool writes artifact `artifact` by itself. */
+  place: (prefix: string, id: PointId, runId: string, artifact: string) =>
+    `${prefix}data/${id}/${runId}/${artifact}/`,
   verdicts: (prefix: string) => `${prefix}verdicts/`,
   verdict: (prefix: string, id: PointId, compactAt: string) => `${prefix}verdicts/${id}/${compactAt}.json`,
   tombstones: (prefix: string) => `${prefix}tombstones/`,

@@ -22,8 +22,13 @@ export interface StoredObject {
 export interface Artifact {
   readonly name: string;
   readonly codec: Codec;
+  /** A tool has written the objects by itself: any number of files as the tool lays them out, not encrypted by us. */
+  readonly carried?: true;
   readonly objects: readonly StoredObject[];
-  /** Over the bytes before encryption, which are the compressed ones. */
+  /**
+   * Over the bytes before encryption, which are the compressed ones. Of a carried artifact: over one line
+   * `<sha256>  <key inside the place>\n` per object in key order.
+   */
   readonly plainSha256: string;
   readonly plainSizeBytes: number;
 }

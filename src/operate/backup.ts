@@ -95,6 +95,14 @@ async function previousOf(repository: Repository): Promise<Manifest["previous"]>
   return newest === undefined ? null : { id: newest.manifest.id, sha256: newest.manifestSha256 };
 }
 
+/** Bytes that a tool has carried to the store by itself are not in our envelope, and the manifest says so. */
+function suiteOf(artifacts: PointDraft["artifacts"]): string {
+  const carried = artifacts.filter((a) => a.carried === true);
+  if (carried.length === 0) return "AES-256-GCM";
+  if (carried.length === artifacts.length) return "none";
+  return `AES-256-GCM, except ${carried.map((a) => a.name).join(", ")}`;
+}
+
 function assemble(
   world: World,
   policy: Policy,
@@ -121,7 +129,10 @@ function assemble(
     method: policy.capture.method,
     artifacts: draft.artifacts,
     sizeBytes: objects.reduce((sum, o) => sum + o.sizeBytes, 0),
-    encryption: { suite: "AES-256-GCM", recipients: policy.encryption.recipients },
+    encryption: {
+      suite: suiteOf(draft.artifacts),
+      recipients: policy.encryption.recipients,
+    },
     previous: null,
     signature: null,
     ...result,

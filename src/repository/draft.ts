@@ -54,6 +54,9 @@ export async function openDraft(
     discard: async () => {
       if (committed) return;
       const left = sink.artifacts.flatMap((a) => a.objects.map((o) => o.key));
+      // A tool that failed has left what nobody lists; it writes under the attempt's own prefix only.
+      for (const place of sink.places)
+        for await (const { key } of context.stores.read.list(place)) left.push(key);
       if (left.length > 0)
         await deletable({ ...context.stores, delete: context.stores.delete ?? store }).remove(left);
     },

@@ -70,13 +70,16 @@ const at: Check = (value, where) => {
 };
 const version = one("holdfast.dev/v1");
 
-const artifact = object({
-  name: text(/^[a-z0-9][a-z0-9._-]{0,99}$/i),
-  codec: one("none", "gzip", "zstd"),
-  objects: list(object({ key: text(), sizeBytes: count, sha256: hash })),
-  plainSha256: hash,
-  plainSizeBytes: count,
-});
+const artifact = object(
+  {
+    name: text(/^[a-z0-9][a-z0-9._-]{0,99}$/i),
+    codec: one("none", "gzip", "zstd"),
+    objects: list(object({ key: text(), sizeBytes: count, sha256: hash })),
+    plainSha256: hash,
+    plainSizeBytes: count,
+  },
+  { carried: one(true) },
+);
 
 const manifestShape = object(
   {
@@ -180,10 +183,13 @@ export function parseManifest(
       fail(field, `'${expected[field]}' but '${manifest[field]}': it belongs elsewhere`);
   const place = `${expected.prefix}data/${manifest.id}/${manifest.runId}/`;
   const seen = new Set<string>();
-  for (const { name, objects } of manifest.artifacts)
+  for (const { name, objects, carried } of manifest.artifacts)
     for (const [index, { key }] of objects.entries()) {
-      if (key !== `${place}${name}.${String(index).padStart(6, "0")}`)
-        fail("key", `in '${place}' but '${key}'`);
+      const isThere =
+        carried === true
+          ? key.startsWith(`${place}${name}/`) && !/(^|\/)(\.{0,2})(\/|$)|[\x00-\x1f\\]/.test(key)
+          : key === `${place}${name}.${String(index).padStart(6, "0")}`;
+      if (!isThere) fail("key", `in '${place}' but '${key}'`);
       if (seen.has(key)) fail("key", `the only '${key}'`);
       seen.add(key);
     }

@@ -11,6 +11,7 @@ import type { Codec } from "../policy/model.ts";
 import { compressor, isEmptyStream } from "./codec.ts";
 import { contextOf, deletable, type RepositoryContext, writable } from "./context.ts";
 import { openObjectWriter } from "./object-writer.ts";
+import { readPlace } from "./place.ts";
 
 const smallLimitBytes = 8 * 1024 * 1024;
 const headBytes = 256;
@@ -18,6 +19,8 @@ const artifactName = /^[a-z0-9][a-z0-9._-]{0,99}$/i;
 
 export interface DraftSink extends ArtifactSink {
   readonly artifacts: readonly Artifact[];
+  /** Beginnings of the keys tools may have written to. */
+  readonly places: readonly string[];
 }
 
 /** The data key is made here and forgotten with the sink: nobody on this machine can read what it wrote. */
@@ -28,10 +31,17 @@ export async function openSink(
   onProgress: (progress: Progress) => void,
   objectBytes?: number,
 ): Promise<DraftSink> {
-  const dataKey = await newDataKey(context.recipients);
+  // A policy whose tool carries everything itself may name no recipient; asking for a key then fails when used.
+  const dataKey = context.recipients.length === 0 ? undefined : await newDataKey(context.recipients);
   const artifacts: Artifact[] = [];
+  const places = new Map<string, string>();
   const { codec, level } = context.policy.capture;
   const storeStream = storing(context, dataKey, { id, runId, objectBytes }, onProgress);
+
+  const demandFree = (name: string): void => {
+    if (!artifactName.test(name) || artifacts.some((a) => a.name === name))
+      throw new HoldfastError("usage", `'${name}' is no free artifact name`);
+  };
 
   const add = async (
     name: string,
@@ -40,8 +50,7 @@ export async function openSink(
     input?: number,
     mayBeEmpty = false,
   ): Promise<ArtifactOutcome> => {
-    if (!artifactName.test(name) || artifacts.some((a) => a.name === name))
-      throw new HoldfastError("usage", `'${name}' is no free artifact name`);
+    demandFree(name);
     const { deadlineMs } = context.policy;
     const start = () =>
       context.exec.pipe(commands as [Command, ...Command[]], {
@@ -55,6 +64,23 @@ export async function openSink(
 
   return {
     artifacts,
+    get places() {
+      return [...places.values()];
+    },
+    place: async (name) => {
+      demandFree(name);
+      const place = keys.place(context.prefix, id, runId, name);
+      places.set(name, place);
+      return writable(context.stores).place(place);
+    },
+    fromPlace: async (name) => {
+      demandFree(name);
+      const place = places.get(name);
+      if (place === undefined) throw new HoldfastError("usage", `'${name}' was given no place`);
+      const artifact = await readPlace(context.stores.read, name, place, onProgress);
+      artifacts.push(artifact);
+      return { artifact, stderr: "" };
+    },
     fromCommand: async (name, command) => {
       const second = await compressor(context.exec, codec, level);
       return add(name, codec, second === undefined ? [command] : [command, second]);
@@ -70,8 +96,7 @@ export async function openSink(
     },
     fromBytes: async (name, bytes) => {
       if (bytes.byteLength > smallLimitBytes) throw new HoldfastError("usage", `'${name}' is over 8 MiB`);
-      if (!artifactName.test(name) || artifacts.some((a) => a.name === name))
-        throw new HoldfastError("usage", `'${name}' is no free artifact name`);
+      demandFree(name);
       const outcome = await storeStream(name, "none", () => bytes, true);
       artifacts.push(outcome.artifact);
       return outcome;
@@ -82,7 +107,7 @@ export async function openSink(
 /** Stores one stream as an artifact; when anything fails, everything of it is taken away again. */
 function storing(
   context: RepositoryContext,
-  dataKey: DataKey,
+  dataKey: DataKey | undefined,
   at: { readonly id: PointId; readonly runId: string; readonly objectBytes: number | undefined },
   onProgress: (progress: Progress) => void,
 ) {
@@ -93,6 +118,8 @@ function storing(
     start: () => Pipe | Uint8Array,
     mayBeEmpty: boolean,
   ): Promise<ArtifactOutcome> => {
+    if (dataKey === undefined)
+      throw new HoldfastError("key-missing", `there is no recipient to encrypt '${name}' for`);
     const writer = openObjectWriter(
       store,
       dataKey,

@@ -3,16 +3,18 @@ import { createHash, randomUUID } from "node:crypto";
 import { link, open, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import type { ArtifactSource, Command } from "../catalogue/artifact.ts";
+import { keys } from "../catalogue/keys.ts";
 import type { Artifact, Manifest, StoredObject } from "../catalogue/manifest.ts";
 import { unseal } from "../crypto/unseal.ts";
 import { HoldfastError } from "../errors.ts";
+import { sha256 } from "./canonical.ts";
 import { decodeSmall, decompressor } from "./codec.ts";
 import { contextOf, type RepositoryContext } from "./context.ts";
 
 const smallLimitBytes = 8 * 1024 * 1024;
 
 export function openSource(context: RepositoryContext, manifest: Manifest): ArtifactSource {
-  const plain = (artifact: Artifact) => readArtifact(context, manifest, artifact);
+  const plain = (artifact: Artifact) => readArtifact(context, manifest, ours(artifact));
 
   const pour = async (artifact: Artifact, last: Command | undefined, outputDescriptor?: number) => {
     const first = await decompressor(context.exec, artifact.codec);
@@ -27,7 +29,14 @@ export function openSource(context: RepositoryContext, manifest: Manifest): Arti
     return (await pipe.done).stderr.join("").slice(-65_536);
   };
 
+  const ours = (artifact: Artifact): Artifact => {
+    if (artifact.carried !== true) return artifact;
+    throw new HoldfastError("usage", `artifact '${artifact.name}' lies in the store as its tool wrote it`);
+  };
+
   return {
+    place: async (artifact) => context.stores.read.place(placeOf(context, manifest, artifact)),
+    carriedBytes: (artifact, path) => carriedBytes(context, manifest, artifact, path),
     intoCommand: async (artifact, command) => ({ stderr: await pour(artifact, command) }),
     intoFile: (artifact, path) =>
       wholeFile(path, async (descriptor) => {
@@ -41,6 +50,28 @@ export function openSource(context: RepositoryContext, manifest: Manifest): Arti
       return decodeSmall(artifact.codec, Buffer.concat(parts), smallLimitBytes);
     },
   };
+}
+
+function placeOf(context: RepositoryContext, manifest: Manifest, artifact: Artifact): string {
+  if (artifact.carried !== true)
+    throw new HoldfastError("usage", `no tool has carried artifact '${artifact.name}'`);
+  return keys.place(context.prefix, manifest.id, manifest.runId, artifact.name);
+}
+
+async function carriedBytes(
+  context: RepositoryContext,
+  manifest: Manifest,
+  artifact: Artifact,
+  path: string,
+): Promise<Uint8Array> {
+  const key = `${placeOf(context, manifest, artifact)}${path}`;
+  const object = artifact.objects.find((o) => o.key === key);
+  if (object === undefined)
+    throw new HoldfastError("object-missing", `artifact '${artifact.name}' has no object '${key}'`);
+  const { bytes } = await context.stores.read.get(key);
+  if (bytes.length !== object.sizeBytes || sha256(bytes) !== object.sha256)
+    throw new HoldfastError("data-damaged", `object '${key}': its hash is not the one in the manifest`);
+  return bytes;
 }
 
 /** `path` appears with all that `fill` wrote to the descriptor, synced, or not at all. @throws target-not-empty */

@@ -20,8 +20,9 @@ export async function verifyObjects(
   const place = `${keys.data(context.prefix)}${manifest.id}/`;
   for await (const info of context.stores.read.list(place)) sizes.set(info.key, info.sizeBytes);
   const faults: ObjectFault[] = [];
-  const toRead: { readonly object: StoredObject; readonly artifact: string }[] = [];
-  for (const { name: artifact, objects } of manifest.artifacts)
+  const toRead: { readonly object: StoredObject; readonly artifact: string; readonly isCarried: boolean }[] =
+    [];
+  for (const { name: artifact, objects, carried } of manifest.artifacts)
     for (const object of objects) {
       const sizeBytes = sizes.get(object.key);
       const { key } = object;
@@ -39,7 +40,7 @@ export async function verifyObjects(
           fault: "size",
           detail: `${object.sizeBytes} bytes expected, ${sizeBytes} found`,
         });
-      else toRead.push({ object, artifact });
+      else toRead.push({ object, artifact, isCarried: carried === true });
     }
   if (depth === "present") return faults;
 
@@ -47,8 +48,8 @@ export async function verifyObjects(
   const totalBytes = toRead.reduce((sum, { object }) => sum + object.sizeBytes, 0);
   const queue = toRead.values();
   const worker = async () => {
-    for (const { object, artifact } of queue) {
-      const fault = await checkBytes(context, manifest, object, (bytes) => {
+    for (const { object, artifact, isCarried } of queue) {
+      const fault = await checkBytes(context, isCarried ? undefined : manifest, object, (bytes) => {
         doneBytes += bytes;
         onProgress({ step: `checksum of ${artifact}`, doneBytes, totalBytes });
       });
@@ -61,10 +62,13 @@ export async function verifyObjects(
 
 type Fault = Pick<ObjectFault, "fault" | "detail">;
 
-/** The whole object is read; a wrong header says more than a wrong hash and is told first. */
+/**
+ * The whole object is read; a wrong header says more than a wrong hash and is told first. What a tool has
+ * carried has no header of ours, and no manifest is given for it.
+ */
 async function checkBytes(
   context: RepositoryContext,
-  manifest: Manifest,
+  manifest: Manifest | undefined,
   object: StoredObject,
   onBytes: (count: number) => void,
 ): Promise<Fault | undefined> {
@@ -84,7 +88,8 @@ async function checkBytes(
     return { fault: "missing", detail: `${object.sizeBytes} bytes expected, nothing found` };
   }
   const found = hash.digest("hex");
-  const headerFault = checkHeader(context, manifest, object.key, Buffer.concat(head));
+  const headerFault =
+    manifest === undefined ? undefined : checkHeader(context, manifest, object.key, Buffer.concat(head));
   if (headerFault !== undefined) return headerFault;
   if (sizeBytes !== object.sizeBytes)
     return { fault: "size", detail: `${object.sizeBytes} bytes expected, ${sizeBytes} read` };

@@ -19,6 +19,7 @@ import {
 } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
+import type { ToolPlace } from "../catalogue/artifact.ts";
 import { instant } from "../catalogue/instant.ts";
 import { HoldfastError } from "../errors.ts";
 import type { StoreSettings } from "../policy/model.ts";
@@ -384,6 +385,10 @@ class DirectoryStore implements Store {
 
   async lockedUntil(): Promise<undefined> {
     return undefined;
+  }
+
+  place(prefix: string): ToolPlace {
+    return { kind: "directory", path: join(this.#root, checkPrefix(prefix)) };
   }
 
   async close(): Promise<void> {}

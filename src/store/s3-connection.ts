@@ -1,5 +1,6 @@
 /** What the parts of the S3 store share: the SDK, loaded on first use, signing, and the plain client. */
 import type { S3Client } from "@aws-sdk/client-s3";
+import type { ToolPlace } from "../catalogue/artifact.ts";
 import type { StoreSettings } from "../policy/model.ts";
 import { type RetryOptions, type S3Failure, withRetries } from "./s3-failure.ts";
 import { PlainClient } from "./s3-http.ts";
@@ -115,6 +116,23 @@ export class S3Connection {
   /** The SDK's own abort option for requests of this store. */
   get sending(): { readonly abortSignal?: AbortSignal } {
     return this.signal === undefined ? {} : { abortSignal: this.signal };
+  }
+
+  /** For another program that speaks to the same bucket with the same rights. */
+  place(keyPrefix: string): ToolPlace {
+    const { endpoint, region, forcePathStyle } = this.settings;
+    const { accessKeyId, secretAccessKey, sessionToken } = this.#credentials;
+    return {
+      kind: "s3",
+      endpoint,
+      region,
+      bucket: this.bucket,
+      keyPrefix,
+      forcePathStyle,
+      accessKeyId,
+      secretAccessKey,
+      ...(sessionToken === undefined ? {} : { sessionToken }),
+    };
   }
 
   close(): void {

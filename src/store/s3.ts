@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
+import type { ToolPlace } from "../catalogue/artifact.ts";
 import { instant } from "../catalogue/instant.ts";
 import { HoldfastError } from "../errors.ts";
 import type { StoreSettings } from "../policy/model.ts";
@@ -236,6 +237,10 @@ class S3Store implements Store {
     if (found?.ObjectLockLegalHoldStatus === "ON") return heldForEver;
     const until = found?.ObjectLockRetainUntilDate;
     return until === undefined || until.getTime() <= Date.now() ? undefined : instant(until.getTime());
+  }
+
+  place(prefix: string): ToolPlace {
+    return this.#connection.place(checkPrefix(prefix));
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 /** The contract every store keeps; `test/conformance/store.ts` holds each implementation to it. */
 import type { Readable } from "node:stream";
+import type { ToolPlace } from "../catalogue/artifact.ts";
 import type { Instant } from "../catalogue/instant.ts";
 
 /** What this server was found to honour, by trying and not by asking. */
@@ -68,6 +69,8 @@ export interface Store {
   abortUpload(upload: UnfinishedUpload): Promise<void>;
   /** Object lock in force for this key, or undefined. */
   lockedUntil(key: string): Promise<Instant | undefined>;
+  /** Where another program finds the keys under `prefix`, with the rights of this store's role; nothing is made. */
+  place(prefix: string): ToolPlace;
   close(): Promise<void>;
 }
 

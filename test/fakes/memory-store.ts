@@ -83,6 +83,7 @@ export function openMemoryStore(name: string, nowMs: () => number = Date.now): S
       uploads.delete(upload.uploadId);
     },
     lockedUntil: async () => undefined,
+    place: (prefix) => ({ kind: "directory", path: `/nowhere/${prefix}` }),
     close: async () => {},
   };
 }
