@@ -78,9 +78,12 @@ export function simulate({ policy, catalogue, fromMs, days }: SimulateInput): Si
   return { policy: policy.name, retention: policy.retention.name, reachMs, reachHeld, days: result };
 }
 
-function firings(policy: Policy, startMs: number, endMs: number): readonly number[] {
+/** Instants at which the schedule captures, from `startMs` until before `endMs`; daily where it has no cron. */
+export function firings(policy: Policy, startMs: number, endMs: number): readonly number[] {
   const { schedule } = policy;
-  if (schedule.kind !== "cron") return [startMs];
+  if (schedule.kind !== "cron") {
+    return Array.from({ length: Math.ceil((endMs - startMs) / dayMs) }, (_, day) => startMs + day * dayMs);
+  }
   const cron = parseCron(schedule.cron);
   if ("error" in cron) return [];
   const found: number[] = [];
