@@ -3,6 +3,7 @@ import { type ExitName, exitStatuses } from "../errors.ts";
 
 export const verbExits = {
   init: ["fine", "usage"],
+  install: ["fine", "usage"],
   lint: ["fine", "usage", "findings"],
   plan: ["fine", "usage", "findings", "drift", "unreachable"],
   apply: ["fine", "usage", "findings", "drift", "tool", "unreachable", "locked"],

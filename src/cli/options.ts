@@ -15,6 +15,15 @@ export interface SharedOptions {
   readonly format: string;
 }
 
+/**
+ * A run's nominal instant: written out, or as the name of the cluster's job, which ends with its minutes since
+ * 1970.
+ */
+export function parseSlot(text: string): number {
+  const minutes = /^[a-z0-9-]*[a-z][a-z0-9-]*-(\d{7,9})$/.exec(text)?.[1];
+  return minutes === undefined ? parseInstant(text) : Number(minutes) * 60_000;
+}
+
 /** Instant on the command line. Without an offset it would mean different things on two machines. */
 export function parseInstant(text: string): number {
   const isExact = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/i.test(text);

@@ -1,6 +1,7 @@
 /** Where a verb gets its policies: a folder, or the bundle of one revision that the reconciler has kept. */
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { HoldfastError } from "../errors.ts";
 import { type DocumentKind, documentKinds, type PolicyFile } from "../policy/model.ts";
 
@@ -48,7 +49,11 @@ async function yamlBelow(path: string): Promise<readonly string[]> {
 /** @throws usage when the file is no bundle */
 export async function readBundle(path: string): Promise<PolicyOrigin> {
   try {
-    const parsed = JSON.parse(await readFile(path, "utf8")) as {
+    const bytes = await readFile(path);
+    // A cluster hands it out compressed, because what it hands out has a limit.
+    const isCompressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
+    const text = (isCompressed ? gunzipSync(bytes) : bytes).toString("utf8");
+    const parsed = JSON.parse(text) as {
       commit: string;
       files: readonly { path: string; text: string }[];
     };

@@ -11,6 +11,7 @@ const verbs: Readonly<Partial<Record<Verb, () => Promise<Command>>>> = {
   at: async () => (await import("./verbs/at.ts")).atCommand(),
   status: async () => (await import("./verbs/status.ts")).statusCommand(),
   init: async () => (await import("./verbs/init.ts")).initCommand(),
+  install: async () => (await import("./verbs/install.ts")).installCommand(),
   lint: async () => (await import("./verbs/lint.ts")).lintCommand(),
   plan: async () => (await import("./verbs/plan.ts")).planCommand(),
   apply: async () => (await import("./verbs/apply.ts")).applyCommand(),

@@ -9,17 +9,21 @@ import type { Platform } from "../platform/platform.ts";
 import type { ReconcilerSettings } from "../policy/model.ts";
 import type { PolicySource } from "../source/source.ts";
 import { systemClock } from "../time/clock.ts";
+import { openClusterPlatform } from "./cluster-platform.ts";
 import type { SharedOptions } from "./options.ts";
 import type { WiredWorld } from "./wire.ts";
 
 const mainPath = fileURLToPath(new URL("holdfast.mjs", import.meta.url));
 
-/** The platform that keeps its jobs in the state folder of `world`. Nothing runs before its `start`. */
+/** The platform the policies ask for; the local one keeps its jobs in the state folder. Nothing runs before `start`. */
 export function openPlatform(
   world: WiredWorld,
-  options: Pick<SharedOptions, "identity" | "logLevel">,
+  options: Pick<SharedOptions, "identity" | "logLevel"> & { readonly platform?: string },
   bundle?: () => string | undefined,
 ): Platform {
+  const settings = world.set.reconciler?.platform;
+  if ((options.platform ?? settings?.kind) === "kubernetes")
+    return openClusterPlatform(world, options, settings, bundle);
   const identities = typeof options.identity === "string" ? [options.identity] : options.identity;
   return openLocalPlatform({
     stateDirectory: world.stateDirectory,

@@ -5,11 +5,17 @@ import type { Run } from "../state/job.ts";
 
 export type RunResultFacts = Partial<Pick<Run, "point" | "sizeBytes" | "filesCount" | "code" | "message">>;
 
-/** Writes the file whole or not at all; does nothing when nobody asked. */
+/** Writes the file, whole or not at all where its folder allows; does nothing when nobody asked. */
 export async function recordResult(facts: RunResultFacts): Promise<void> {
   const path = process.env["HOLDFAST_RESULT"];
   if (path === undefined) return;
   const temporary = `${path}.${process.pid}`;
-  await writeFile(temporary, redact(JSON.stringify(facts)));
-  await rename(temporary, path);
+  const text = redact(JSON.stringify(facts));
+  try {
+    await writeFile(temporary, text);
+    await rename(temporary, path);
+  } catch {
+    // A file that is mounted by itself, as a container's is, has no neighbours and is read after the end only.
+    await writeFile(path, text);
+  }
 }

@@ -10,6 +10,7 @@ import { type LoopStatus, reconcile } from "../operate/reconcile.ts";
 import { openStateFolder } from "../operate/state-folder.ts";
 import { statusOf } from "../operate/status.ts";
 import { plan as makePlan } from "../plan/plan.ts";
+import type { Platform } from "../platform/platform.ts";
 import type { PolicySet } from "../policy/model.ts";
 import { describeAction } from "../report/plan-action.ts";
 import type { Revision } from "../source/source.ts";
@@ -40,6 +41,7 @@ export interface RunnerOptions extends SharedOptions {
   readonly acceptRewritten?: string;
   readonly listen?: string;
   readonly once?: boolean;
+  readonly platform?: string;
 }
 
 const noPolicies: PolicySet = {
@@ -63,6 +65,7 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
   let world: WiredWorld = await buildWorld(wiring, noPolicies, "");
   let seen: Observation | undefined;
   let server: StatusServer | undefined;
+  let leadership: Awaited<ReturnType<NonNullable<Platform["lead"]>>> | undefined;
   try {
     const { lint } = await import("../lint/run.ts");
     const use = async (path: string): Promise<void> => {
@@ -89,9 +92,7 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       reportsBranch,
     });
     const platform = openPlatform(world, options, () => bundle);
-    await platform.start();
     const stopping = new AbortController();
-    const signal = AbortSignal.any([wiring.signal, stopping.signal]);
     let loop: LoopStatus | undefined;
     const startedAtMs = systemClock.nowMs();
     let lastReportAt: string | undefined;
@@ -100,12 +101,18 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       world,
       seen,
       loop,
+      isWaiting: platform.lead !== undefined && leadership === undefined,
       settings: world.set.reconciler,
       lastReportAt,
       startedAtMs,
       undelivered,
     });
     server = await startStatusServer(listenAddress(options, world), facts);
+    // One that waits for its turn is alive, and answers.
+    leadership = await platform.lead?.(wiring.signal);
+    const lost = leadership?.lost;
+    const signal = AbortSignal.any([wiring.signal, stopping.signal, ...(lost === undefined ? [] : [lost])]);
+    await platform.start();
     const notifier = openNotifier({
       receivers: () => world.set.receivers,
       cluster: () => world.cluster,
@@ -187,8 +194,11 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
     });
     await platform.stop(stopGraceMs);
     await telling;
+    // Begun afresh it waits for its turn again, and knows nothing that is out of date.
+    lost?.throwIfAborted();
     finish(options, world, seen, loop);
   } finally {
+    await leadership?.release();
     await server?.close();
     await world.close();
     await lock.release();

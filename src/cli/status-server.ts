@@ -20,6 +20,8 @@ export interface StatusFacts {
   readonly world: WiredWorld;
   readonly seen: Observation | undefined;
   readonly loop: LoopStatus | undefined;
+  /** Another reconciler leads; this one is well. */
+  readonly isWaiting?: boolean;
   readonly settings: ReconcilerSettings | undefined;
   /** When a report last came, as far as the repository says. */
   readonly lastReportAt: string | undefined;
@@ -70,8 +72,13 @@ async function answer(url: string, response: ServerResponse, facts: StatusFacts)
   const path = url.split("?")[0];
   if (path === "/healthz") {
     // Alive and polling; what the backups are worth is not a reason to restart us.
-    const isFine = facts.loop !== undefined && facts.loop.state !== "stalled";
-    return send(response, isFine ? 200 : 503, "text/plain", `${facts.loop?.state ?? "starting"}\n`);
+    const isFine = facts.isWaiting === true || (facts.loop !== undefined && facts.loop.state !== "stalled");
+    return send(
+      response,
+      isFine ? 200 : 503,
+      "text/plain",
+      `${facts.loop?.state ?? (facts.isWaiting === true ? "waiting for its turn" : "starting")}\n`,
+    );
   }
   if (path === "/metrics") return send(response, 200, "text/plain; version=0.0.4", await metricsOf(facts));
   if (path === "/status.json")

@@ -22,6 +22,11 @@ export interface Platform {
   nextRunEnd(signal: AbortSignal): Promise<Run>;
   /** Begins to fire schedules and to keep residents alive. */
   start(): Promise<void>;
+  /**
+   * Where several reconcilers may be at work: waits for one's turn. `lost` aborts when it is over. Keeps order
+   * only; each write is safe by itself.
+   */
+  lead?(signal: AbortSignal): Promise<{ readonly lost: AbortSignal; release(): Promise<void> }>;
   /** Fires nothing more, asks runs to stop, waits at most `graceMs`, then ends them. */
   stop(graceMs: number): Promise<void>;
 }

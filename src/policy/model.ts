@@ -214,6 +214,17 @@ export interface ReconcilerSettings {
   };
   readonly listen: { readonly host: string; readonly port: number };
   readonly maxParallelRuns: number;
+  readonly platform: PlatformSettings;
+}
+
+/** Where jobs run. Undefined fields are what the program finds around itself. */
+export interface PlatformSettings {
+  readonly kind: "local" | "kubernetes";
+  readonly namespace?: string;
+  readonly image?: string;
+  /** Secrets by name; their values are never read by the reconciler. */
+  readonly environmentSecret?: string;
+  readonly identitySecret?: string;
 }
 
 /** A finding somebody has accepted until a date, written as a comment or under `metadata.waivers`. */

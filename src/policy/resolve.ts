@@ -196,6 +196,7 @@ function reconcilerOf(entries: readonly Entry[], context: ResolveContext): Recon
     },
     listen: { host: spec.listen?.host ?? "127.0.0.1", port: spec.listen?.port ?? 9808 },
     maxParallelRuns: spec.maxParallelRuns ?? 2,
+    platform: spec.platform ?? { kind: "local" },
   };
 }
 

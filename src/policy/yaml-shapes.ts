@@ -6,6 +6,7 @@ import type {
   Codec,
   DocumentKind,
   LogSettings,
+  PlatformSettings,
   Policy,
   ProofLevel,
   SecretReference,
@@ -117,4 +118,5 @@ export interface ReconcilerText {
   };
   readonly listen?: { readonly host?: string; readonly port?: number };
   readonly maxParallelRuns?: number;
+  readonly platform?: PlatformSettings;
 }

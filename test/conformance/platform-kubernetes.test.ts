@@ -39,7 +39,13 @@ describe.skipIf(whyNoCluster("node") !== undefined)("platform kubernetes on a cl
       (o) => ["Namespace", "ServiceAccount"].includes(o.kind),
     );
     const client = openKubeClient(systemClock, { kubeconfig: cluster.kubeconfig });
-    const platform = openKubernetesPlatform({ client, clock: systemClock, log: silent, settings });
+    const platform = openKubernetesPlatform({
+      client,
+      clock: systemClock,
+      log: silent,
+      settings,
+      holder: "me",
+    });
     await until(async () => {
       const found = await admin.request<{ items: readonly { metadata: { name: string } }[] }>(
         "GET",

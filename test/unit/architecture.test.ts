@@ -48,6 +48,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "@aws-sdk/client-s3": ["store"],
   "@aws-sdk/s3-request-presigner": ["store"],
   "simple-git": ["source"],
+  "@kubernetes/client-node": ["platform"],
   "node-cron": ["platform"],
   "age-encryption": ["crypto"],
   pg: ["engine"],

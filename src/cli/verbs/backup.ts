@@ -3,7 +3,7 @@ import { findPolicy } from "../../operate/find-policy.ts";
 import { formatSize } from "../../size.ts";
 import { formatDuration } from "../../time/duration.ts";
 import { paintFor, print, printJson } from "../console.ts";
-import { inWorld, parseInstant, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
+import { inWorld, parseSlot, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
 import { recordResult } from "../result-file.ts";
 
 interface BackupCommandOptions extends SharedOptions {
@@ -14,7 +14,7 @@ interface BackupCommandOptions extends SharedOptions {
 export function backupCommand() {
   return withWorldOptions(verbCommand("backup", "one run of a policy: capture a recovery point"))
     .argument("<policy>")
-    .option("--slot <instant>", "nominal instant of the run; a slot is captured once", parseInstant)
+    .option("--slot <instant>", "nominal instant of the run; a slot is captured once", parseSlot)
     .option("--full", "full even where an incremental capture is due")
     .action(async (name: string, options: BackupCommandOptions) => {
       await inWorld(options, async (world) => {

@@ -1,3 +1,4 @@
+import { Option } from "commander";
 import { type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
 
 interface RunOptions extends SharedOptions {
@@ -7,6 +8,7 @@ interface RunOptions extends SharedOptions {
   readonly acceptRewritten?: string;
   readonly listen?: string;
   readonly once?: boolean;
+  readonly platform?: string;
 }
 
 export function runCommand() {
@@ -18,6 +20,11 @@ export function runCommand() {
     .option("--path <dir>", "folder of the policies in the repository", "policies")
     .option("--accept-rewritten <commit>", "go on from this commit although the branch was rewritten")
     .option("--listen <host:port>", "status page, health and metrics; off with 'none'")
+    .addOption(
+      new Option("--platform <kind>", "where jobs run; what the policies say when not given")
+        .choices(["local", "kubernetes"])
+        .env("HOLDFAST_PLATFORM"),
+    )
     .option("--once", "one poll, one convergence, then stop; for cron-like use and tests")
     .action(async (options: RunOptions) => {
       const { runReconciler } = await import("../run-reconciler.ts");

@@ -10,6 +10,7 @@ import type { Clock } from "../../time/clock.ts";
 import type { Platform } from "../platform.ts";
 import { isRefusal, type KubeClient } from "./client.ts";
 import { type HolderKind, Holders, holderKinds, jobOf, pathOf } from "./holders.ts";
+import { lead } from "./lease.ts";
 import { Mirror } from "./mirror.ts";
 import { describeDrift, driftOf } from "./objects/drift.ts";
 import { jobObject, runObject } from "./objects/job-objects.ts";
@@ -37,6 +38,8 @@ export interface KubernetesPlatformOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly settings: ObjectSettings;
+  /** Tells this reconciler from every other: the pod's name. */
+  readonly holder: string;
   /** The policies the runs work with, compressed; read at each write and published when it has changed. */
   readonly bundle?: () => Promise<Uint8Array | undefined>;
 }
@@ -205,6 +208,7 @@ export function openKubernetesPlatform(options: KubernetesPlatformOptions): Plat
       for (const one of mirrors) void one.follow(stopping.signal);
       isStarted = true;
     },
+    lead: (signal) => lead({ client, clock, log, namespace, holder: options.holder }, signal),
     // The cluster's runs are the cluster's: a reconciler that goes takes none of them along.
     stop: async () => {
       stopping.abort();

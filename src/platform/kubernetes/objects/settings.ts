@@ -7,7 +7,6 @@ export interface ObjectSettings {
   readonly environmentSecret: string;
   /** Secret with the age identities; mounted only where something is decrypted. */
   readonly identitySecret: string;
-  readonly logLevel: string;
   /** What stands before a job's own arguments; empty takes the image's entry point. */
   readonly command: readonly string[];
   /** What stands after them. */
@@ -19,7 +18,6 @@ export const usualSettings: ObjectSettings = {
   image: "ghcr.io/holdfast/holdfast:0.1.0",
   environmentSecret: "holdfast-environment",
   identitySecret: "holdfast-identity",
-  logLevel: "info",
   command: [],
   extraArgs: ["--bundle", "/etc/holdfast/policies/bundle", "--state", "/var/lib/holdfast", "--quiet"],
 };
