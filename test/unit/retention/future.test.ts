@@ -271,6 +271,22 @@ describe("the time machine", () => {
     expect([...seen.count]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 3, 4, 5, 6, 7]);
   });
 
+  it("gives a failed point the place that a later week leaves when it gets a good one", () => {
+    const fromMs = Date.parse("2026-11-23T00:00:00Z");
+    const failedOn = (day: string): FuturePoint => {
+      const [atMs, id] = [Date.parse(`${day}T12:00:00Z`), `f${day}`];
+      return { id, atMs, good: false, proven: false, parents: [], sizeBytes: 1, full: true };
+    };
+    const points = ["2026-11-15", "2026-11-22", "2026-11-23"].map(failedOn);
+    const of = policy({
+      retention: { name: "r", keep: { weekly: 2, days: 11 } },
+      schedule: { kind: "cron", cron: "0 2 * * 3", timeZone: "Etc/UTC" },
+    });
+    const seen = foresee({ policy: of, points, fromMs, days: 20 });
+    compare(seen, points, of, fromMs, 20);
+    expect(seen.departures.find((d) => d.id === "f2026-11-15")?.day).toBe(9);
+  });
+
   it("moves the window with the log, which once removed does not come back", () => {
     const log = {
       mode: "stream",
