@@ -84,6 +84,17 @@ export function isWrite({ method }: Asked): boolean {
   return method !== "GET";
 }
 
-export function platformOf(client: KubeClient, settings: ObjectSettings, holder = "me"): Platform {
-  return openKubernetesPlatform({ client, clock: systemClock, log: silent, settings, holder });
+export function platformOf(
+  client: KubeClient,
+  settings: ObjectSettings,
+  bundle?: () => Promise<Uint8Array>,
+): Platform {
+  return openKubernetesPlatform({
+    client,
+    clock: systemClock,
+    log: silent,
+    settings,
+    holder: "me",
+    ...(bundle === undefined ? {} : { bundle }),
+  });
 }

@@ -32,6 +32,7 @@ export interface KubeRequest {
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
   readonly contentType?: string;
+  readonly accept?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -110,7 +111,7 @@ export function openKubeClient(clock: Clock, options: { readonly kubeconfig?: st
     const body = details.body === undefined ? undefined : JSON.stringify(details.body);
     const headers = {
       ...(known.headers as Record<string, string> | undefined),
-      Accept: "application/json",
+      Accept: details.accept ?? "application/json",
       "User-Agent": "holdfast",
       ...(body === undefined
         ? {}

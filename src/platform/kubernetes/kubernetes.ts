@@ -9,6 +9,7 @@ import type { ActualJob, Run } from "../../state/job.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { Platform } from "../platform.ts";
 import { isRefusal, type KubeClient } from "./client.ts";
+import { GuardedConfigMap } from "./guarded-config-map.ts";
 import { type HolderKind, Holders, holderKinds, jobOf, pathOf } from "./holders.ts";
 import { lead } from "./lease.ts";
 import { Mirror } from "./mirror.ts";
@@ -20,7 +21,6 @@ import {
   jobLabel,
   labelValue,
   objectName,
-  ourLabels,
   ourSelector,
   revisionAnnotation,
   runName,
@@ -101,14 +101,14 @@ export function openKubernetesPlatform(options: KubernetesPlatformOptions): Plat
     for (const one of mirrors) one.forget();
   };
 
+  const state = new GuardedConfigMap(client, namespace, stateConfigMap);
+  const policies = new GuardedConfigMap(client, namespace, policiesConfigMap);
   let published: string | undefined;
   const publish = async (revision: string): Promise<void> => {
     if (options.bundle === undefined || published === revision) return;
     const bytes = await options.bundle();
     if (bytes === undefined) return;
-    await applyConfigMap(client, namespace, policiesConfigMap, {
-      binaryData: { bundle: Buffer.from(bytes).toString("base64") },
-    });
+    await policies.write({ binaryData: { bundle: Buffer.from(bytes).toString("base64") } });
     published = revision;
   };
 
@@ -116,7 +116,9 @@ export function openKubernetesPlatform(options: KubernetesPlatformOptions): Plat
     name: "kubernetes",
     observe: async () => {
       refresh();
-      const state = await readConfigMap(client, namespace, stateConfigMap);
+      // Looked at first: what is written for this observation must not undo what came after it.
+      if (options.bundle !== undefined) await policies.look("version");
+      const applied = (await state.look("content")) as { data?: { revision?: string } } | undefined;
       const held: ActualJob[] = [];
       const [allJobs, allPods] = [await jobs.objects(), await pods.objects()];
       for (const object of await holders.observe()) {
@@ -138,7 +140,7 @@ export function openKubernetesPlatform(options: KubernetesPlatformOptions): Plat
         });
       }
       held.sort((a, b) => (a.job.key < b.job.key ? -1 : 1));
-      return { revision: state?.["revision"] ?? "", jobs: held };
+      return { revision: applied?.data?.revision ?? "", jobs: held };
     },
     putJob: async (job, revision) => {
       await publish(revision);
@@ -183,7 +185,7 @@ export function openKubernetesPlatform(options: KubernetesPlatformOptions): Plat
     },
     setRevision: async (revision) => {
       await publish(revision);
-      await applyConfigMap(client, namespace, stateConfigMap, { data: { revision } });
+      await state.write({ data: { revision } });
     },
     nextRunEnd: (signal) =>
       new Promise<Run>((resolve, reject) => {
@@ -227,41 +229,6 @@ async function removeLost(client: KubeClient, namespace: string, job: KubeJob): 
   } catch (error) {
     if (!isRefusal(error, 404)) throw error;
   }
-}
-
-async function readConfigMap(
-  client: KubeClient,
-  namespace: string,
-  name: string,
-): Promise<Readonly<Record<string, string>> | undefined> {
-  try {
-    const found = await client.request<{ data?: Record<string, string> }>(
-      "GET",
-      `${pathOf("ConfigMap", namespace)}/${name}`,
-    );
-    return found.data;
-  } catch (error) {
-    if (isRefusal(error, 404)) return undefined;
-    throw error;
-  }
-}
-
-async function applyConfigMap(
-  client: KubeClient,
-  namespace: string,
-  name: string,
-  content: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  await client.request("PATCH", `${pathOf("ConfigMap", namespace)}/${name}`, {
-    contentType: "application/apply-patch+yaml",
-    query: { fieldManager: fieldOwner, force: "true" },
-    body: {
-      apiVersion: "v1",
-      kind: "ConfigMap",
-      metadata: { name, namespace, labels: ourLabels },
-      ...content,
-    },
-  });
 }
 
 function sameObject(object: KubeObject): KubeObject {

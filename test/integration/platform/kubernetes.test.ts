@@ -18,6 +18,7 @@ import {
 import { objectName, ourSelector } from "../../../src/platform/kubernetes/objects/names.ts";
 import {
   type ObjectSettings,
+  policiesConfigMap,
   reconcilerName,
   runnerName,
   stateConfigMap,
@@ -294,7 +295,7 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
       const [first, second] = [client(), client()];
       const leads = await lease(`first-${round}`, first);
       let writes = 0;
-      const stopAt = 1 + ((seed + round) % 4);
+      const stopAt = 1 + ((seed + round) % 9);
       let goOn = (): void => {};
       const paused = new Promise<void>((resolve) => {
         goOn = resolve;
@@ -311,20 +312,26 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
           await paused;
         },
       });
-      const late = platformOf(slow, settings);
-      const lateTurn = turn(late, set(2 * round), `r${2 * round}`).catch((error: { code: string }) => {
-        expect(error.code).toBe("plan-stale");
+      const late = platformOf(slow, settings, async () => Buffer.from(`r${2 * round}`));
+      const lateTurn = turn(late, set(2 * round), `r${2 * round}`).catch((error: { code: string; message: string }) => {
+        expect(`${error.code}: ${error.message}`).toMatch(/^plan-stale: /);
         stale += 1;
       });
       await Promise.race([isPaused, lateTurn]);
       // It sleeps in the middle of its turn; the next one takes over and does the whole of a newer revision.
       await leads.release();
       const nextLeads = await lease(`second-${round}`, second);
-      const next = platformOf(second, settings);
+      const next = platformOf(second, settings, async () => Buffer.from(`r${2 * round + 1}`));
       await turn(next, set(2 * round + 1), `r${2 * round + 1}`);
       goOn();
       await lateTurn;
-      const jobs = (await next.observe()).jobs;
+      const { jobs, revision } = await next.observe();
+      expect(revision).toBe(`r${2 * round + 1}`);
+      const published = await admin.request<{ binaryData: { bundle: string } }>(
+        "GET",
+        `/api/v1/namespaces/${namespace}/configmaps/${policiesConfigMap}`,
+      );
+      expect(Buffer.from(published.binaryData.bundle, "base64").toString()).toBe(revision);
       expect(jobs.map((j) => objectName(j.job.key)).sort()).toEqual(
         keysOf(small).filter((k) => jobs.some((j) => objectName(j.job.key) === k)),
       );

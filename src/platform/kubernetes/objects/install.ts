@@ -75,7 +75,7 @@ export const reconcilerRules = [
     apiGroups: [""],
     resources: ["configmaps"],
     resourceNames: [policiesConfigMap, stateConfigMap],
-    verbs: ["get", "patch"],
+    verbs: ["get", "update"],
   },
   { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["create"] },
   {
