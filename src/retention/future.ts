@@ -67,7 +67,8 @@ export interface Future {
 export function foresee(input: FutureInput): Future {
   const { policy, fromMs, days } = input;
   const stored = [...input.points].sort((a, b) => a.atMs - b.atMs || (a.id < b.id ? -1 : 1));
-  const added = toCome(policy, stored, fromMs, days);
+  // A suspended policy captures nothing and lets nothing go.
+  const added = policy.suspended ? [] : toCome(policy, stored, fromMs, days);
   const points = [...stored, ...added];
   const arrivals = new Int32Array(points.length);
   for (let i = stored.length; i < points.length; i += 1) {
@@ -76,7 +77,7 @@ export function foresee(input: FutureInput): Future {
   const gone = lifetimes({
     points,
     arrivals,
-    keep: policy.retention.keep,
+    keep: policy.suspended ? { forever: true } : policy.retention.keep,
     timeZone: timeZoneOf(policy),
     firstDecisionMs: fromMs + dayMs,
   });

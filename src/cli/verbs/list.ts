@@ -1,11 +1,15 @@
+import { instant } from "../../catalogue/instant.ts";
 import { findPolicy } from "../../operate/find-policy.ts";
 import { listJson, listPoints } from "../../report/json.ts";
 import { renderList } from "../../report/tables.ts";
+import { stockOf } from "../../retention/future.ts";
 import { columns, complain, paintFor, print, printJson } from "../console.ts";
 import { inWorld, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
 
 export function listCommand() {
-  return withWorldOptions(verbCommand("list", "recovery points and their proof"))
+  return withWorldOptions(
+    verbCommand("list", "recovery points and their proof", ["text", "json", "snapshot"]),
+  )
     .argument("[policy]", "all policies when not given")
     .action(async (name: string | undefined, options: SharedOptions) => {
       await inWorld(options, async (world) => {
@@ -23,6 +27,11 @@ export function listCommand() {
           for (const { id, reason } of catalogue.unreadable) {
             complain(`unreadable: ${catalogue.policy} ${id}: ${reason}; it is neither counted nor deleted`);
           }
+        }
+        if (options.format === "snapshot") {
+          const policies = catalogues.map((c) => ({ policy: c.policy, ...stockOf(c) }));
+          const takenAt = instant(nowMs);
+          return printJson({ apiVersion: "holdfast.dev/v1", kind: "CatalogueSnapshot", takenAt, policies });
         }
         if (options.format === "json") return printJson(listJson(points));
         print(renderList(points, { nowMs, paint: paintFor(process.stdout), columns: columns() }));

@@ -1,29 +1,61 @@
+import type { Command } from "commander";
 import { builtKinds } from "../../engine/engines.ts";
+import { HoldfastError } from "../../errors.ts";
 import { observe } from "../../operate/observe.ts";
+import { breachesOf } from "../../plan/outlook.ts";
 import { plan as makePlan } from "../../plan/plan.ts";
+import type { Review } from "../../plan/review.ts";
 import { planJson } from "../../report/json.ts";
 import { renderPlanMarkdown } from "../../report/plan-markdown.ts";
+import { renderReviewComment } from "../../report/review-comment.ts";
+import { renderReview } from "../../report/review-text.ts";
 import { renderPlan } from "../../report/tables.ts";
+import { stockOf } from "../../retention/future.ts";
 import { columns, paintFor, print, printJson } from "../console.ts";
 import { requireLintClean } from "../lint-gate.ts";
-import { inWorld, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
+import {
+  inWorld,
+  parseInstant,
+  parseWholeNumber,
+  type SharedOptions,
+  verbCommand,
+  withWorldOptions,
+} from "../options.ts";
 import { openPlatform } from "../reconciler.ts";
-import { compareRevisions } from "../revisions.ts";
+import { makeReview, readSnapshot, stocksOf } from "../review.ts";
+import { parsePrice } from "../review-options.ts";
 
 interface PlanCommandOptions extends SharedOptions {
   readonly base?: string;
+  readonly head?: string;
+  readonly snapshot?: string;
+  readonly asOf?: number;
+  readonly days: number;
+  readonly price: number;
 }
 
-export function planCommand() {
+export function planCommand(): Command {
   return withWorldOptions(
     verbCommand("plan", "what apply would do, each action with its reason", ["text", "json", "markdown"]),
   )
-    .option("--base <rev>", "what the change from this revision does, also to the stored points")
+    .option("--base <rev>", "review the change from this revision: what becomes unrestorable, and when")
+    .option("--head <rev>", "up to this revision; the working copy when not given")
+    .option("--snapshot <file>", "stored points as list --format snapshot wrote them; no store is asked")
+    .option("--as-of <instant>", "judge as of then and leave out points stored later", parseInstant)
+    .option("--days <n>", "how far ahead a review looks", parseWholeNumber(1, 4000), 400)
+    .option("--price <n>", "price of one GiB for a month", parsePrice, 0.023)
     .action(async (options: PlanCommandOptions) => {
+      if (options.base !== undefined) {
+        showReview(await review(options, options.base), options);
+        return;
+      }
+      for (const name of ["head", "snapshot", "asOf"] as const) {
+        if (options[name] === undefined) continue;
+        throw new HoldfastError("usage", "--head, --snapshot and --as-of belong to a review with --base");
+      }
       await requireLintClean(options);
       await inWorld(options, async (world) => {
         const seen = await observe(world, openPlatform(world, options));
-        if (options.base !== undefined) return compareRevisions(world, options, options.base, seen);
         const plan = makePlan({
           revision: world.revision,
           set: world.set,
@@ -38,4 +70,51 @@ export function planCommand() {
         print(renderPlan(plan, { paint: paintFor(process.stdout), columns: columns() }));
       });
     });
+}
+
+/** With a snapshot no world is built, so a runner needs neither credentials nor a network. */
+async function review(options: PlanCommandOptions, base: string): Promise<Review> {
+  const { policies, head, days, price } = options;
+  const shared = { policies, base, head, days, pricePerGibMonth: price };
+  if (options.snapshot !== undefined) {
+    const snapshot = await readSnapshot(options.snapshot);
+    const asOfMs = options.asOf ?? Date.parse(snapshot.takenAt);
+    const command = commandOf(options, base, asOfMs);
+    return makeReview({ ...shared, asOfMs, stocks: stocksOf(snapshot), command });
+  }
+  return inWorld(options, async (world) => {
+    const stocks = new Map();
+    for (const policy of world.set.policies.filter((p) => world.hasEngine(p))) {
+      stocks.set(policy.name, stockOf(await (await world.repository(policy)).catalogue()));
+    }
+    // Whole minutes make an instant that can be typed again.
+    const asOfMs = options.asOf ?? Math.floor(world.clock.nowMs() / 60_000) * 60_000;
+    return makeReview({ ...shared, asOfMs, stocks, command: commandOf(options, base, asOfMs) });
+  });
+}
+
+function commandOf(options: PlanCommandOptions, base: string, asOfMs: number): string {
+  const { head, snapshot, days, price, policies } = options;
+  const parts = ["holdfast plan", `--policies ${policies}`, `--base ${base}`];
+  if (head !== undefined) parts.push(`--head ${head}`);
+  if (snapshot !== undefined) parts.push(`--snapshot ${snapshot}`);
+  parts.push(`--as-of ${new Date(asOfMs).toISOString()}`);
+  if (days !== 400) parts.push(`--days ${days}`);
+  if (price !== 0.023) parts.push(`--price ${price}`);
+  return parts.join(" ");
+}
+
+function showReview(review: Review, { format }: PlanCommandOptions): void {
+  if (review.findingCounts.error > 0) process.exitCode = 3;
+  // A breach outweighs findings: it is about bytes that cannot be brought back.
+  if (review.outlook !== null && breachesOf(review.outlook).length > 0) process.exitCode = 4;
+  if (format === "json") {
+    printJson(review);
+    return;
+  }
+  if (format === "markdown") {
+    print(renderReviewComment(review, {}).trimEnd());
+    return;
+  }
+  print(renderReview(review, { paint: paintFor(process.stdout), columns: columns() }));
 }
