@@ -1,7 +1,7 @@
 /** A container image as a docker archive, made of files of this machine and without a registry. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /** Packs the folder `root` as the one layer of an image. Returns `tar`. */
@@ -45,5 +45,6 @@ export function addFile(root: string, from: string, to: string): void {
   if (!existsSync(from)) throw new Error(`'${from}' is not there`);
   const target = join(root, to);
   mkdirSync(dirname(target), { recursive: true });
-  cpSync(from, target, { recursive: true, dereference: true });
+  // A library that several programs share is there already.
+  if (!existsSync(target)) execFileSync("cp", ["-rL", from, target]);
 }
