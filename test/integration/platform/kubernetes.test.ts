@@ -313,10 +313,12 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
         },
       });
       const late = platformOf(slow, settings, async () => Buffer.from(`r${2 * round}`));
-      const lateTurn = turn(late, set(2 * round), `r${2 * round}`).catch((error: { code: string; message: string }) => {
-        expect(`${error.code}: ${error.message}`).toMatch(/^plan-stale: /);
-        stale += 1;
-      });
+      const lateTurn = turn(late, set(2 * round), `r${2 * round}`).catch(
+        (error: { code: string; message: string }) => {
+          expect(`${error.code}: ${error.message}`).toMatch(/^plan-stale: /);
+          stale += 1;
+        },
+      );
       await Promise.race([isPaused, lateTurn]);
       // It sleeps in the middle of its turn; the next one takes over and does the whole of a newer revision.
       await leads.release();
