@@ -8,6 +8,8 @@ import { writeCanaries } from "./write-canaries.ts";
 const dayMs = 86_400_000;
 /** Another run of the policy is under way; it may have begun before the change. */
 const lockedPauseMs = 5_000;
+/** Slots are whole seconds, and a slot holds one point. */
+const slotMs = 1_000;
 
 /**
  * Runs until the world's signal aborts. Changes that follow each other within the debounce time make one
@@ -92,11 +94,9 @@ class Due {
     return this.#lastSlotMs === undefined ? 0 : Math.max(0, this.#lastSlotMs + this.#atLeastEveryMs - nowMs);
   }
 
-  /** What asks for a capture; changes after this count for the next one. */
-  take(): string {
-    const why = this.#pending ?? "the longest time between two captures has gone by";
+  /** Changes after this count for the next capture. */
+  take(): void {
     this.#pending = undefined;
-    return why;
   }
 
   captured(slotMs: number): void {
@@ -119,16 +119,24 @@ async function capturesWhenDue(
     }
     if (due.pending !== undefined) await quiet(world, due, debounceMs, signal);
     if (signal.aborted) return;
-    const slotAtMs = Math.floor(world.clock.nowMs() / 1000) * 1000;
-    const why = due.take();
+    const slotAtMs = Math.floor(world.clock.nowMs() / slotMs) * slotMs;
+    const why = due.pending;
+    due.take();
     try {
-      onCapture(await backup(world, policy, { slotAtMs }), why);
+      const outcome = await backup(world, policy, { slotAtMs });
       due.captured(slotAtMs);
+      if (outcome.outcome === "already" && why !== undefined) {
+        // The point of this slot may have begun before the change: only a later slot can hold it.
+        due.changed(why);
+        await world.clock.wait(slotAtMs + slotMs - world.clock.nowMs(), signal).catch(() => undefined);
+        continue;
+      }
+      onCapture(outcome, why ?? "the longest time between two captures has gone by");
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof HoldfastError) || error.code !== "locked") throw error;
       world.log.info("another run of the policy is under way; the capture waits", { policy: policy.name });
-      due.changed(why);
+      if (why !== undefined) due.changed(why);
       await world.clock.wait(lockedPauseMs, signal).catch(() => undefined);
     }
   }

@@ -77,6 +77,29 @@ describe("watch", () => {
     await watching;
   });
 
+  it("loses no change that comes in the second of the last point", async () => {
+    // A clock that stands still but for short waits: the change comes in the very second of the first point.
+    let nowMs = Math.floor(Date.now() / 1000) * 1000;
+    const { clock } = world;
+    const still: typeof clock = {
+      nowMs: () => nowMs,
+      wait: async (ms, signal) => {
+        await clock.wait(ms > 1000 ? ms : Math.min(ms, 20), signal);
+        if (ms <= 1000) nowMs += ms;
+      },
+    };
+    Object.assign(world, { clock: still });
+    const hasty = { ...test.policy, schedule: { ...schedule, debounceMs: 0 }, canaryEveryMs: 0 };
+    const watching = watch(world, hasty, (outcome, why) => captured.push({ outcome, why }));
+    await until(() => captured.length === 1);
+    tell("secret/a");
+    await until(() => captured.length === 2);
+    expect(captured[1]).toMatchObject({ outcome: { outcome: "captured" }, why: "secret/a" });
+    expect(captured[1]?.outcome.point).not.toBe(captured[0]?.outcome.point);
+    stop.abort();
+    await watching;
+  });
+
   it("is told of a change that went by while nobody watched", async () => {
     const first = begin();
     await until(() => captured.length === 1);
