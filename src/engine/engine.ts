@@ -4,6 +4,7 @@
  */
 import type { ArtifactSink, ArtifactSource } from "../catalogue/artifact.ts";
 import type { LogArchive, LogNames } from "../catalogue/catalogue.ts";
+import type { HandRecipe } from "../catalogue/hand-recipe.ts";
 import type { Instant } from "../catalogue/instant.ts";
 import type { Check, LogNeed, Manifest, Measurements, PointId } from "../catalogue/manifest.ts";
 import type { ComponentKind } from "../component.ts";
@@ -91,16 +92,6 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** How a person restores a chain with the vendor's own programs, once its artifacts are decoded. */
-export interface HandRecipe {
-  /** What to decode first; `path` is relative to the target folder. */
-  readonly decode: readonly { readonly point: PointId; readonly artifact: string; readonly path: string }[];
-  /** Shell commands in order, run by `sh -e` in the target folder; `$DIR` is that folder, absolute. */
-  readonly commands: readonly string[];
-  /** What else a person must know: a fresh server, a password, the log. */
-  readonly notes: readonly string[];
-}
-
 export interface Engine {
   readonly kind: ComponentKind;
   /** How stored pieces of the log are named; absent where the component has no log. */
@@ -144,4 +135,4 @@ export interface LogProgress {
   readonly partial: boolean;
 }
 
-export type { Measurements };
+export type { HandRecipe, Measurements };

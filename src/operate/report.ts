@@ -1,10 +1,13 @@
 /** Gathers what a report is made of, renders it, and hands the files to whoever commits them. */
 import { instant } from "../catalogue/instant.ts";
 import type { Verdict } from "../catalogue/manifest.ts";
+import { componentFacts } from "../component.ts";
 import type { PolicyReport, PrunedPoint, ReportInput } from "../report/input.ts";
 import { renderReport, reportName } from "../report/markdown.ts";
+import { type RestoreCardEntry, type RestoreCardInput, renderRestoreCard } from "../report/restore-card.ts";
 import { redact } from "../secret.ts";
 import type { Run } from "../state/job.ts";
+import { proofOf } from "./explain-restore.ts";
 import type { Observation } from "./observe.ts";
 import { statusOf } from "./status.ts";
 import type { World } from "./world.ts";
@@ -15,6 +18,8 @@ export interface ReportFacts {
   /** Names of reports that are there, `2026/W46`. */
   readonly existing: readonly string[];
   readonly previousCommit?: string;
+  /** Text of the program that decrypts without Holdfast; lies beside the card that names it. */
+  readonly decryptor: string;
 }
 
 export interface WrittenReport {
@@ -35,10 +40,55 @@ export async function writeReport(
   const input = await gather(world, seen, facts);
   const files = new Map<string, string>();
   for (const [path, text] of renderReport(input)) files.set(path, redact(text));
+  files.set("RESTORE.md", redact(renderRestoreCard(restoreCard(world, seen, input))));
+  files.set("restore-without-holdfast.py", facts.decryptor);
   const ok = input.policies.every(
     (p) => p.health.proof === "proved" && p.health.conditions.every((c) => c.severity !== "critical"),
   );
   return { name: reportName(input), files, ok };
+}
+
+/** The newest proven point of each policy, or the newest that can be restored where nothing is proved. */
+function restoreCard(world: World, seen: Observation, input: ReportInput): RestoreCardInput {
+  const entries: RestoreCardEntry[] = [];
+  const missing: { policy: string; cause: string }[] = [];
+  const inOrder = world.set.policies
+    .map((policy) => ({ policy, facts: componentFacts(policy.component) }))
+    .sort((a, b) => a.facts.restoreOrder - b.facts.restoreOrder);
+  for (const { policy, facts } of inOrder) {
+    const catalogue = seen.catalogues.get(policy.name);
+    const store = world.set.stores.find((s) => s.name === policy.store.name);
+    if (!world.hasEngine(policy) || store === undefined) {
+      missing.push({ policy: policy.name, cause: "its component has no engine yet: nothing is backed up" });
+      continue;
+    }
+    const points = (catalogue?.points ?? []).filter((p) => p.tombstone === undefined);
+    const proven = input.policies.find((p) => p.policy.name === policy.name)?.health.proven?.id;
+    const point = points.find((p) => p.manifest.id === proven) ?? points.at(-1);
+    if (catalogue === undefined || point === undefined) {
+      missing.push({
+        policy: policy.name,
+        cause: catalogue === undefined ? "its store could not be read" : "it has no recovery point",
+      });
+      continue;
+    }
+    const parents = point.manifest.parents.map((id) => catalogue.points.find((p) => p.manifest.id === id));
+    const chain = [point, ...parents].flatMap((p) => (p === undefined ? [] : [p.manifest]));
+    if (chain.length <= point.manifest.parents.length) {
+      missing.push({ policy: policy.name, cause: `a parent of point ${point.manifest.id} is not there` });
+      continue;
+    }
+    entries.push({
+      policy: policy.name,
+      title: facts.title,
+      proof: proofOf(point.verdicts.at(-1)),
+      recipe: world.engine(policy).byHand(chain),
+      chain,
+      store,
+      prefix: policy.store.prefix,
+    });
+  }
+  return { cluster: world.cluster, at: input.toAt, entries, missing };
 }
 
 async function gather(world: World, seen: Observation, facts: ReportFacts): Promise<ReportInput> {

@@ -44,11 +44,8 @@ export async function restore(
   options: RestoreOptions,
 ): Promise<RestoreOutcome> {
   const engine = world.engine(policy);
-  const repository = await world.repository(policy);
   const startedAtMs = world.clock.nowMs();
-  world.step("reading the catalogue from the store");
-  const catalogue = await repository.catalogue();
-  const { point, reachMs } = await choosePoint(world, policy, repository, catalogue, options);
+  const { repository, catalogue, point, reachMs } = await chooseRestore(world, policy, options);
   const target = withoutLaterCommit(options.target, reachMs) ? ({ kind: "latest" } as const) : options.target;
   world.step(`restoring ${point.manifest.id} into ${options.directory}`);
   return await world.withContext(policy, {}, async (context) => {
@@ -97,29 +94,30 @@ function withoutLaterCommit(target: RecoveryTarget, reachMs: number | undefined)
   return target.kind === "time" && reachMs !== undefined && Date.parse(target.at) > reachMs;
 }
 
-async function choosePoint(
+/** What a restore would start from, and why; the whole of the decision, nothing done yet. */
+export interface RestoreChoice {
+  readonly repository: Repository;
+  readonly catalogue: Catalogue;
+  readonly point: RecoveryPoint;
+  readonly reason: string;
+  /** Newer points that do not serve, newest first. */
+  readonly passedOver: readonly { readonly id: PointId; readonly cause: string }[];
+  /** How far the stored log reaches; only where the target made somebody look. */
+  readonly reachMs?: number;
+}
+
+/** @throws target-unreachable, wal-gap, point-unknown, manifest-invalid */
+export async function chooseRestore(
   world: World,
   policy: Policy,
-  repository: Repository,
-  catalogue: Catalogue,
-  options: RestoreOptions,
-): Promise<{ readonly point: RecoveryPoint; readonly reachMs?: number | undefined }> {
+  options: Pick<RestoreOptions, "target" | "point">,
+): Promise<RestoreChoice> {
+  const repository = await world.repository(policy);
+  world.step("reading the catalogue from the store");
+  const catalogue = await repository.catalogue();
   if (options.point !== undefined) {
-    const named = catalogue.points.find((p) => p.manifest.id === options.point);
-    if (named !== undefined) return { point: named };
-    const broken = catalogue.unreadable.find((u) => u.id === options.point);
-    if (broken !== undefined) {
-      throw new HoldfastError(
-        "manifest-invalid",
-        `the manifest of point ${broken.id} cannot be used: ${broken.reason}`,
-        {
-          hint: `holdfast list ${policy.name} shows the others`,
-        },
-      );
-    }
-    throw new HoldfastError("point-unknown", `policy '${policy.name}' has no point ${options.point}`, {
-      hint: `holdfast list ${policy.name} shows them`,
-    });
+    const point = namedPoint(policy, catalogue, options.point);
+    return { repository, catalogue, point, reason: "it was asked for by name", passedOver: [] };
   }
   if (catalogue.points.length === 0) {
     throw new HoldfastError("point-unknown", `policy '${policy.name}' has no recovery point in its store`, {
@@ -129,6 +127,26 @@ async function choosePoint(
   const reachMs =
     options.target.kind === "time" ? await logReachMs(world, policy, repository, catalogue) : undefined;
   const input = { catalogue, target: options.target, ...segmentNames(world, policy, catalogue) };
-  const { point } = planRestore(reachMs === undefined ? input : { ...input, logReachMs: reachMs });
-  return { point, reachMs };
+  const reach = reachMs === undefined ? {} : { reachMs };
+  const plan = planRestore(reachMs === undefined ? input : { ...input, logReachMs: reachMs });
+  return {
+    repository,
+    catalogue,
+    point: plan.point,
+    reason: plan.reason,
+    passedOver: plan.passedOver,
+    ...reach,
+  };
+}
+
+function namedPoint(policy: Policy, catalogue: Catalogue, id: PointId): RecoveryPoint {
+  const named = catalogue.points.find((p) => p.manifest.id === id);
+  if (named !== undefined) return named;
+  const broken = catalogue.unreadable.find((u) => u.id === id);
+  const hint = `holdfast list ${policy.name} shows the others`;
+  if (broken === undefined) {
+    throw new HoldfastError("point-unknown", `policy '${policy.name}' has no point ${id}`, { hint });
+  }
+  const message = `the manifest of point ${broken.id} cannot be used: ${broken.reason}`;
+  throw new HoldfastError("manifest-invalid", message, { hint });
 }

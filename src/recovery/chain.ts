@@ -4,7 +4,7 @@
  */
 import type { Catalogue, RecoveryPoint } from "../catalogue/catalogue.ts";
 import { type Instant, instant } from "../catalogue/instant.ts";
-import type { Manifest } from "../catalogue/manifest.ts";
+import type { Manifest, PointId } from "../catalogue/manifest.ts";
 import { HoldfastError } from "../errors.ts";
 import { plainName, type SegmentName } from "./lineage.ts";
 import { runEndMs, type Usable, usablePoints } from "./usable.ts";
@@ -23,6 +23,8 @@ export interface RestorePlan {
   readonly chain: readonly Manifest[];
   /** One sentence with the facts. */
   readonly reason: string;
+  /** Newer points that do not serve, newest first, each with the cause. */
+  readonly passedOver: readonly { readonly id: PointId; readonly cause: string }[];
 }
 
 export interface RangesInput {
@@ -54,7 +56,20 @@ export function planRestore(question: RestoreQuestion): RestorePlan {
   const serving = candidates.filter((u) => failureOf(u, all, question) === undefined);
   const chosen = serving.find((u) => !u.suspect) ?? serving[0];
   if (chosen === undefined) throw unreachable(question, all, candidates);
-  return { point: chosen.point, chain: chosen.chain, reason: reasonFor(chosen, question) };
+  return {
+    point: chosen.point,
+    chain: chosen.chain,
+    reason: reasonFor(chosen, question),
+    passedOver: all
+      .filter((u) => u.consistentMs > chosen.consistentMs)
+      .map((u) => ({ id: u.point.manifest.id, cause: causeAgainst(u, all, question) })),
+  };
+}
+
+function causeAgainst(u: Usable, all: readonly Usable[], question: RestoreQuestion): string {
+  if (!isBeforeTarget(u, question)) return `of ${u.point.manifest.consistentAt}, after the target`;
+  const failure = failureOf(u, all, question);
+  return failure?.text ?? "its newest verification failed";
 }
 
 /** What can be restored, oldest first: runs of log from a point on, and points without log as single instants. */

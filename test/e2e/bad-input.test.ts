@@ -15,9 +15,9 @@ writeFileSync(join(folder, "full"), "something");
 const cases: readonly [args: string, status: number, says: RegExp][] = [
   ["", 2, /Usage: holdfast/],
   ["restroe", 2, /Did you mean restore/],
-  ["restore", 2, /--to <dir>/],
+  ["restore", 2, /missing required argument 'policy'/],
   ["restore --to X", 2, /missing required argument 'policy'/],
-  ["restore postgresql", 2, /--to <dir>/],
+  ["restore postgresql", 2, /--to DIR/],
   ["restore postgresql --to X --at yesterday", 2, /2026-11-20T14:03:00Z/],
   ["restore postgresql --to X --at 2026-11-20T14:03:00", 2, /offset/],
   ["restore postgresql --to X --at 2026-13-40T99:00:00Z", 2, /instant/],

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { observe } from "../../operate/observe.ts";
 import { writeReport } from "../../operate/report.ts";
@@ -7,6 +7,8 @@ import { paintFor, print, printJson } from "../console.ts";
 import { inWorld, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
 import { openPlatform, openSource, placeOf, requireReconciler } from "../reconciler.ts";
 import { recordResult } from "../result-file.ts";
+
+const decryptorName = "restore-without-holdfast.py";
 
 interface ReportOptions extends SharedOptions {
   readonly commit?: boolean;
@@ -30,7 +32,9 @@ export function reportCommand() {
             ? await openSource(world, placeOf(settings))
             : undefined;
         const previous = await source?.lastPublished(folder);
+        const decryptor = await readFile(join(import.meta.dirname, "../../../docs", decryptorName), "utf8");
         const written = await writeReport(world, seen, {
+          decryptor,
           existing:
             source === undefined
               ? await namesIn(folder)

@@ -2,6 +2,7 @@ import { Option } from "commander";
 import { instant } from "../../catalogue/instant.ts";
 import type { RecoveryTarget } from "../../engine/engine.ts";
 import { HoldfastError } from "../../errors.ts";
+import { explainRestore, type RestoreExplanation } from "../../operate/explain-restore.ts";
 import { findPolicy } from "../../operate/find-policy.ts";
 import { type RestoreOutcome, restore } from "../../operate/restore.ts";
 import { checksJson } from "../../report/json.ts";
@@ -16,8 +17,9 @@ interface RestoreCommandOptions extends SharedOptions {
   readonly name?: string;
   readonly point?: string;
   readonly latest?: boolean;
-  readonly to: string;
+  readonly to?: string;
   readonly start?: boolean;
+  readonly print?: boolean;
 }
 
 const targets = ["at", "lsn", "name", "latest"] as const;
@@ -34,17 +36,28 @@ export function restoreCommand() {
     .option("--name <restore-point>", "up to this named restore point")
     .option("--latest", "as far as the log reaches (the usual)")
     .option("--point <id>", "from this recovery point; alone: exactly its own state")
-    .requiredOption("--to <dir>", "a new or empty folder")
+    .option("--to <dir>", "a new or empty folder")
+    .option("--print", "only say what would be restored, at what price, and the vendor's own commands for it")
     .option("--start", "start a throwaway server on it, ask the policy's assertions, stop it again")
     .action(async (policyName: string, options: RestoreCommandOptions) => {
       const target = targetOf(options);
-      await inWorld(options, async (world) => {
-        const outcome = await restore(world, findPolicy(world, policyName), {
-          target,
-          directory: options.to,
-          start: options.start === true,
-          ...(options.point === undefined ? {} : { point: options.point }),
+      const point = options.point === undefined ? {} : { point: options.point };
+      const directory = options.to;
+      if (directory === undefined && options.print !== true) {
+        throw new HoldfastError("usage", "where to? a restore never writes into the running server", {
+          hint: "name a new or empty folder with --to DIR, or read first with --print",
         });
+      }
+      await inWorld(options, async (world) => {
+        const policy = findPolicy(world, policyName);
+        if (options.print === true || directory === undefined) {
+          const explanation = await explainRestore(world, policy, { target, ...point });
+          if (options.format === "json") printJson(explanation);
+          else print(renderExplanation(explanation, paintFor(process.stdout)));
+          return;
+        }
+        const start = options.start === true;
+        const outcome = await restore(world, policy, { target, directory, start, ...point });
         await outcome.server?.stop();
         const { server: _, ...facts } = outcome;
         if (options.format === "json") printJson(checksJson(facts.ok, facts.checks, facts));
@@ -74,6 +87,29 @@ function targetOf(options: RestoreCommandOptions): RecoveryTarget {
   }
   if (options.name !== undefined) return { kind: "name", name: options.name };
   return { kind: options.point !== undefined && options.latest !== true ? "point" : "latest" };
+}
+
+function renderExplanation(facts: RestoreExplanation, paint: Paint): string {
+  const drill =
+    facts.drillSeconds === undefined
+      ? "unknown: no drill has restored it yet"
+      : `${facts.drillSeconds.toFixed(1)} s in the newest drill`;
+  const memory = facts.memoryBytes > 0 ? ` and ${formatSize(facts.memoryBytes)} of memory` : "";
+  const parents = facts.needs.length === 0 ? "" : ` on ${facts.needs.join(" and ")}`;
+  return [
+    `${paint.bold("point")}     ${facts.point}${parents}: ${facts.reason}`,
+    ...facts.passedOver.map((p) => `          not ${p.id}: ${p.cause}`),
+    `${paint.bold("proof")}     ${facts.proof}`,
+    `${paint.bold("state")}     ${facts.stateAt}; ${facts.lossSeconds} s before the instant asked for, what was written in them does not come back`,
+    `${paint.bold("needs")}     ${formatSize(facts.diskBytes)} of disk${memory}`,
+    `${paint.bold("time")}      ${drill}`,
+    "",
+    paint.dim("# by hand, with the vendor's own programs (the state of the point, without the log after it)"),
+    ...facts.notes.map((note) => paint.dim(`# ${note}`)),
+    facts.script,
+    "",
+    `${paint.dim("with holdfast:")} holdfast restore ${facts.policy} --point ${facts.point} --to DIR`,
+  ].join("\n");
 }
 
 function renderRestore(outcome: Omit<RestoreOutcome, "server">, paint: Paint): string {

@@ -2,8 +2,8 @@
  * A restore with PostgreSQL's own programs and tar, for a day without Holdfast. The commands are those of the
  * manual's "Recovering Using a Continuous Archive Backup" (26.3.5).
  */
+import type { HandRecipe } from "../../catalogue/hand-recipe.ts";
 import type { Manifest } from "../../catalogue/manifest.ts";
-import type { HandRecipe } from "../engine.ts";
 import { manifestArtifact } from "./capture.ts";
 import { majorOf } from "./unpack.ts";
 
@@ -28,7 +28,7 @@ export function byHand(chain: readonly Manifest[]): HandRecipe {
     ...newest.artifacts.flatMap(({ name }) => linkCommands(name, isChain)),
     "chmod -R go= data",
     `chown -R postgres: "$DIR"`,
-    `cd / && runuser -u postgres -- ${bin}/pg_ctl start --wait --pgdata="$DIR/data" --log="$DIR/server.log"`,
+    `cd / && runuser -u postgres -- ${bin}/pg_ctl start --wait --pgdata="$DIR/data" --log="$DIR/server.log" --options="-p \${PORT:-5432}"`,
   ];
   return {
     decode,
