@@ -1,4 +1,5 @@
 /** PostgreSQL under the suite, through a role with a password and no more rights than its readme asks for. */
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   mkdtempSync,
@@ -10,6 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import pg from "pg";
 import { receive } from "../../src/operate/receive.ts";
 import { freePort, startPostgres } from "../servers/postgresql.ts";
 import { until } from "../servers/waiting.ts";
@@ -72,6 +74,32 @@ for (const major of [15, 17] as const) {
         return { capture: { ...usual.capture, options: { toolDirectory: folder } } };
       },
       unreachable: { connection: { ...connection, port: await freePort() } },
+      byHand: {
+        environment: { PGBIN: postgres.binDirectory },
+        fingerprint: async (_directory, port) => {
+          const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", database: "postgres" });
+          await client.connect();
+          const { rows } = await client.query<{ answer: string }>(
+            question.replace(" from", " as answer from"),
+          );
+          await client.end();
+          return String(rows[0]?.answer);
+        },
+        stop: async (directory) => {
+          const control = join(postgres.binDirectory, "pg_ctl");
+          const args = [
+            "-u",
+            "postgres",
+            "--",
+            control,
+            "stop",
+            "--mode=immediate",
+            "-D",
+            `${directory}/data`,
+          ];
+          execFileSync("runuser", args, { cwd: "/", stdio: "pipe" });
+        },
+      },
       beside: (test) => {
         const stop = new AbortController();
         const receiving = test

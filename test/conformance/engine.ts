@@ -1,4 +1,5 @@
 /** What every engine must keep, whatever it backs up. Each engine's own file gives it a real server. */
+import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -9,7 +10,11 @@ import { backup } from "../../src/operate/backup.ts";
 import { restore } from "../../src/operate/restore.ts";
 import { verify } from "../../src/operate/verify.ts";
 import type { Policy, StoreSettings } from "../../src/policy/model.ts";
+import { handScript } from "../../src/report/hand-script.ts";
+import { freePort } from "../servers/postgresql.ts";
 import { openWorld, restoreFolder, type TestWorld, type TestWorldOptions } from "../servers/world.ts";
+
+const decryptor = join(import.meta.dirname, "../../docs/restore-without-holdfast.py");
 
 export interface EngineFixture {
   /** For the source server, without a change log or with one that needs no receiver for a restore to the point. */
@@ -33,6 +38,12 @@ export interface EngineFixture {
   withTool?(script: string): Promise<Partial<Policy>>;
   /** Changes to the policy by which the source cannot be reached. */
   readonly unreachable: Partial<Policy>;
+  /** What the vendor's own commands have brought up on `port` out of `directory`; absent for a carried-by-tool store. */
+  readonly byHand?: {
+    readonly environment?: Readonly<Record<string, string>>;
+    fingerprint(directory: string, port: number): Promise<string>;
+    stop(directory: string, port: number): Promise<void>;
+  };
   /** Work that must run beside the captures, such as a log receiver; undefined for none. */
   beside?(test: TestWorld): { stop(): Promise<void> };
   close(): Promise<void>;
@@ -256,8 +267,9 @@ export function engineConformance(name: string, open: () => Promise<EngineFixtur
       );
     }, 180_000);
 
-    it("says how a person restores the point with the vendor's own programs", async () => {
+    it("says how a person restores the point with the vendor's own programs, and that works", async () => {
       const test = await world();
+      const before = await fixture.fingerprint();
       await capture(test);
       const [point] = await points(test);
       if (point === undefined) throw new Error("no point");
@@ -269,7 +281,30 @@ export function engineConformance(name: string, open: () => Promise<EngineFixtur
         expect(path).not.toMatch(/^\/|\.\./);
       }
       for (const secret of fixture.secrets) expect(JSON.stringify(recipe)).not.toContain(secret);
-    }, 60_000);
+      if (fixture.byHand === undefined) return;
+      const directory = join(targets, "by-hand");
+      const port = await freePort();
+      const script = handScript({
+        recipe,
+        chain: [point.manifest],
+        store: { ...test.world.set.stores[0], type: "directory", path: test.storeFolder } as StoreSettings,
+        prefix: test.policy.store.prefix,
+      });
+      const environment = {
+        PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+        DIR: directory,
+        KEY: test.identityFile,
+        DECRYPTOR: decryptor,
+        PORT: String(port),
+        ...fixture.byHand.environment,
+      };
+      execFileSync("sh", ["-e", "-c", script], { env: environment, stdio: "pipe", timeout: 120_000 });
+      try {
+        expect(await fixture.byHand.fingerprint(directory, port)).toBe(before);
+      } finally {
+        await fixture.byHand.stop(directory, port);
+      }
+    }, 180_000);
   });
 }
 

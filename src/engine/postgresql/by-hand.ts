@@ -11,7 +11,7 @@ import { majorOf } from "./unpack.ts";
 export function byHand(chain: readonly Manifest[]): HandRecipe {
   const [newest] = chain;
   if (newest === undefined) return { decode: [], commands: [], notes: [] };
-  const bin = `/usr/lib/postgresql/${majorOf(newest)}/bin`;
+  const bin = '"$PGBIN"';
   const decode = chain.flatMap((manifest) =>
     manifest.artifacts.map(({ name }) => ({
       point: manifest.id,
@@ -23,6 +23,7 @@ export function byHand(chain: readonly Manifest[]): HandRecipe {
   const ids = chain.map((m) => m.id).reverse();
   const isChain = chain.length > 1;
   const commands = [
+    `: "\${PGBIN:=/usr/lib/postgresql/${majorOf(newest)}/bin}"`,
     ...ids.flatMap((id) => unpackCommands(chain, id, isChain ? `whole/${id}` : "data", bin, isChain)),
     ...(isChain ? [combineCommand(newest, ids, bin)] : []),
     ...newest.artifacts.flatMap(({ name }) => linkCommands(name, isChain)),
@@ -34,7 +35,7 @@ export function byHand(chain: readonly Manifest[]): HandRecipe {
     decode,
     commands,
     notes: [
-      `PostgreSQL ${majorOf(newest)} of the source's architecture; the programs are looked for under ${bin}.`,
+      `PostgreSQL ${majorOf(newest)} of the source's architecture; set PGBIN where its programs are not under Debian's /usr/lib/postgresql.`,
       "The WAL of the backup itself is in it: the server starts at the state of the point. For a later instant put the decoded WAL segments up to it into a folder, create data/recovery.signal, and set restore_command and recovery_target_time in data/postgresql.auto.conf before the start.",
       "Check port, listen_addresses and pg_hba.conf in data/ before the start when the old server may still be alive.",
     ],
