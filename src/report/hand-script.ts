@@ -32,7 +32,17 @@ export function handScript({ recipe, chain, store, prefix }: HandScriptInput): s
     `mkdir -p "$DIR"`,
     `cd "$DIR"`,
   ];
-  if (store.type === "s3") lines.push(...fetchLines(chain, store, prefix));
+  if (store.type === "s3") {
+    // What a vendor's tool reads from the store by itself is not fetched first.
+    const decoded = new Set(recipe.decode.map(({ point }) => point));
+    lines.push(
+      ...fetchLines(
+        chain.filter(({ id }) => decoded.has(id)),
+        store,
+        prefix,
+      ),
+    );
+  }
   for (const { point, artifact, path } of recipe.decode) {
     const codec =
       chain.find((m) => m.id === point)?.artifacts.find((a) => a.name === artifact)?.codec ?? "none";

@@ -134,6 +134,31 @@ describe("planRestore to an instant", () => {
     expect(planRestore({ catalogue, target: at(13) }).point.manifest.id).toBe(points[0]?.manifest.id);
   });
 
+  it("says of every newer point why it does not serve", () => {
+    const catalogue = catalogueOf(points, archive(run(one, 10, 30)));
+    expect(planRestore({ catalogue, target: at(25) }).passedOver).toEqual([]);
+    expect(planRestore({ catalogue, target: at(15) }).passedOver).toEqual([
+      {
+        id: points[1]?.manifest.id,
+        cause: `of ${points[1]?.manifest.consistentAt}, after the target`,
+      },
+    ]);
+    const orphan = basePoint(one, 25, { capture: "incremental", parents: ["20200101T000000Z" as never] });
+    const failed = { ...basePoint(one, 27), verdicts: [verdict(startMs + 28 * minuteMs, 1, { ok: false })] };
+    const plan = planRestore({
+      catalogue: catalogueOf([...points, orphan, failed], archive(run(one, 10, 30))),
+      target: { kind: "latest" },
+    });
+    expect(plan.point.manifest.id).toBe(points[1]?.manifest.id);
+    expect(plan.passedOver).toEqual([
+      { id: failed.manifest.id, cause: "its newest verification failed" },
+      {
+        id: orphan.manifest.id,
+        cause: `point ${orphan.manifest.id} needs 20200101T000000Z, which is not there`,
+      },
+    ]);
+  });
+
   it("speaks of branch and number where nobody gives names", () => {
     const catalogue = catalogueOf(points, archive([...run(one, 10, 13), ...run(one, 15, 30)]));
     expect(failure(() => planRestore({ catalogue, target: at(17) })).message).toContain("00000001 number 14");
