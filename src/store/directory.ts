@@ -4,7 +4,6 @@
  * finished, `.locks/` the locks of replacing writes; neither is ever listed.
  */
 import { createHash, randomUUID } from "node:crypto";
-import type { BigIntStats } from "node:fs";
 import {
   type FileHandle,
   link,
@@ -27,6 +26,7 @@ import { probeConditions } from "./abilities.ts";
 import {
   diskError,
   exactly,
+  infoOf,
   makeFolders,
   removeEmptyFolders,
   syncFolder,
@@ -41,15 +41,6 @@ const uploadsName = ".uploads";
 const locksName = ".locks";
 const notOurs = new Set([uploadsName, locksName, "lost+found"]);
 const getLimitBytes = 64 * 1024 * 1024;
-
-function infoOf(key: string, stats: BigIntStats): ObjectInfo {
-  return {
-    key,
-    sizeBytes: Number(stats.size),
-    modifiedAt: instant(Number(stats.mtimeMs)),
-    etag: `${stats.mtimeNs.toString(16)}-${stats.size.toString(16)}-${stats.ino.toString(16)}`,
-  };
-}
 
 class DirectoryStore implements Store {
   readonly name: string;

@@ -1,11 +1,23 @@
 /** The few file-system steps a folder store is made of, each with its errors turned into the store's codes. */
 import { randomUUID } from "node:crypto";
-import { constants } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { instant } from "../catalogue/instant.ts";
 import { HoldfastError } from "../errors.ts";
+import type { ObjectInfo } from "./store.ts";
+
+/** What a listing says of a file; the etag changes whenever the file does. */
+export function infoOf(key: string, stats: BigIntStats): ObjectInfo {
+  return {
+    key,
+    sizeBytes: Number(stats.size),
+    modifiedAt: instant(Number(stats.mtimeMs)),
+    etag: `${stats.mtimeNs.toString(16)}-${stats.size.toString(16)}-${stats.ino.toString(16)}`,
+  };
+}
 
 /** The `code` of a system error, or an empty text. */
 export function systemCode(error: unknown): string {
