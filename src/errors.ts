@@ -67,6 +67,11 @@ export const errorCodes = {
   "tool-version": { exit: "tool", transient: false, hint: "run holdfast doctor" },
   "empty-backup": { exit: "tool", transient: false, hint: "the tool gave no data; look at its rights" },
   "target-not-empty": { exit: "usage", transient: false, hint: "name a new or empty folder with --to" },
+  "no-room": {
+    exit: "usage",
+    transient: false,
+    hint: "name a folder on a larger disk with --to, or restore on a larger machine; --ignore-room tries all the same",
+  },
   "source-unreachable": { exit: "unreachable", transient: true, hint: "check the address and the network" },
   "source-rewritten": {
     exit: "drift",

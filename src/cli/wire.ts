@@ -16,6 +16,7 @@ import { redact } from "../secret.ts";
 import type { Store, StoreRole } from "../store/store.ts";
 import { systemClock } from "../time/clock.ts";
 import { complain, type Steps } from "./console.ts";
+import { openMachine } from "./machine.ts";
 import { type PolicyOrigin, readBundle, readPolicyPaths, readSchemas } from "./policy-files.ts";
 import { readIdentities, readSecret } from "./secrets.ts";
 
@@ -128,6 +129,7 @@ export async function buildWorld(
 
   const world: WiredWorld = {
     clock: systemClock,
+    machine: openMachine(exec, options.identities, join(stateDirectory, "work")),
     log: options.log,
     signal: options.signal,
     set,

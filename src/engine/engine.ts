@@ -92,8 +92,21 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+/** A program of the vendor's, and how a person gets it. */
+export interface ProgramNeed {
+  readonly name: string;
+  /** Folders it is looked for in before PATH. */
+  readonly places: readonly string[];
+  /** What cannot be done without it. */
+  readonly without: string;
+  /** One command line. */
+  readonly install: string;
+}
+
 export interface Engine {
   readonly kind: ComponentKind;
+  /** Pure: the programs the policy's captures, restores and drills start. */
+  programs?(policy: Policy): readonly ProgramNeed[];
   /** How stored pieces of the log are named; absent where the component has no log. */
   readonly logNames?: LogNames;
   /** Never throws for an unreachable source: `reachable` is false then. */

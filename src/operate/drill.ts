@@ -7,6 +7,7 @@ import type { RecoveryTarget, RestoreRequest, RunningServer } from "../engine/en
 import { errorCodes, HoldfastError } from "../errors.ts";
 import type { Policy } from "../policy/model.ts";
 import type { Repository } from "../repository/repository.ts";
+import { requireRoom } from "./room.ts";
 import type { World } from "./world.ts";
 
 export interface DrillRequest {
@@ -92,6 +93,8 @@ export async function drill(
     return await world.withContext(policy, {}, async (context) => {
       const directory = join(context.workDirectory, "restore");
       const restore = restoreRequest(policy, repository, catalogue, request.point, target, directory);
+      const chain = restore.chain.map((member) => member.manifest);
+      await requireRoom(world.machine, chain, directory, true);
       const restored = await engine.restore(context, restore);
       checks.push(...restored.checks);
       decoded = restored.checks.every((c) => c.ok);

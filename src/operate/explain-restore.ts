@@ -6,6 +6,7 @@ import { handScript } from "../report/hand-script.ts";
 import { restoreRequest } from "./drill.ts";
 import { logReachMs } from "./log-position.ts";
 import { chooseRestore, type RestoreOptions } from "./restore.ts";
+import { roomFor, shortages } from "./room.ts";
 import type { World } from "./world.ts";
 
 export interface RestoreExplanation {
@@ -21,6 +22,8 @@ export interface RestoreExplanation {
   readonly lossSeconds: number;
   readonly diskBytes: number;
   readonly memoryBytes: number;
+  /** What this machine lacks of it, in words. */
+  readonly shortages: readonly string[];
   /** What the newest drill took; missing when none has restored yet. */
   readonly drillSeconds?: number;
   /** The newest verdict in words. */
@@ -34,7 +37,7 @@ export interface RestoreExplanation {
 export async function explainRestore(
   world: World,
   policy: Policy,
-  options: Pick<RestoreOptions, "target" | "point">,
+  options: Pick<RestoreOptions, "target" | "point"> & { readonly directory?: string },
 ): Promise<RestoreExplanation> {
   const choice = await chooseRestore(world, policy, options);
   const { repository, catalogue, point } = choice;
@@ -44,6 +47,7 @@ export async function explainRestore(
   );
   const endMs = await endOf(world, policy, choice, options);
   const wantedMs = options.target.kind === "time" ? Date.parse(options.target.at) : world.clock.nowMs();
+  const needs = roomFor(chain);
   const recipe = world.engine(policy).byHand(chain);
   const store = world.set.stores.find((s) => s.name === policy.store.name);
   const drilled = catalogue.points
@@ -59,8 +63,8 @@ export async function explainRestore(
     passedOver: choice.passedOver,
     stateAt: instant(endMs),
     lossSeconds: Math.max(0, Math.round((wantedMs - endMs) / 1000)),
-    diskBytes: chain.reduce((sum, m) => sum + m.restoreNeeds.diskBytes, 0),
-    memoryBytes: manifest.restoreNeeds.memoryBytes,
+    ...needs,
+    shortages: await shortages(world.machine, needs, options.directory ?? world.machine.workFolder, true),
     ...(drilled === undefined ? {} : { drillSeconds: drilled }),
     proof: proofOf(point.verdicts.at(-1)),
     script: store === undefined ? "" : handScript({ recipe, chain, store, prefix: policy.store.prefix }),

@@ -9,6 +9,7 @@ import { planRestore } from "../recovery/chain.ts";
 import type { Repository } from "../repository/repository.ts";
 import { assertionName, restoreRequest } from "./drill.ts";
 import { logReachMs, segmentNames } from "./log-position.ts";
+import { requireRoom } from "./room.ts";
 import type { World } from "./world.ts";
 
 export interface RestoreOptions {
@@ -18,6 +19,8 @@ export interface RestoreOptions {
   readonly directory: string;
   /** Start a throwaway server on it, ask the assertions, and leave it to the caller to stop. */
   readonly start: boolean;
+  /** Try even where disk or memory look too small. */
+  readonly ignoreRoom?: boolean;
 }
 
 export interface RestoreOutcome {
@@ -36,7 +39,7 @@ export interface RestoreOutcome {
 /**
  * After it `directory` holds the data as of the target, ready to start.
  * @throws target-unreachable or wal-gap, naming what is missing and the nearest instants that can be
- *   reached; target-not-empty; point-unknown; data-damaged
+ *   reached; target-not-empty; no-room; point-unknown; data-damaged
  */
 export async function restore(
   world: World,
@@ -50,6 +53,10 @@ export async function restore(
   world.step(`restoring ${point.manifest.id} into ${options.directory}`);
   return await world.withContext(policy, {}, async (context) => {
     const request = restoreRequest(policy, repository, catalogue, point, target, options.directory);
+    if (options.ignoreRoom !== true) {
+      const chain = request.chain.map((member) => member.manifest);
+      await requireRoom(world.machine, chain, options.directory, options.start);
+    }
     const restored = await engine.restore(context, request);
     const checks: Check[] = [...restored.checks];
     const outcome = {

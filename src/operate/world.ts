@@ -8,9 +8,11 @@ import type { Logger } from "../log.ts";
 import type { Policy, PolicySet } from "../policy/model.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { Clock } from "../time/clock.ts";
+import type { Machine } from "./machine.ts";
 
 export interface World {
   readonly clock: Clock;
+  readonly machine: Machine;
   readonly log: Logger;
   /** Aborts on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;

@@ -20,6 +20,7 @@ interface RestoreCommandOptions extends SharedOptions {
   readonly to?: string;
   readonly start?: boolean;
   readonly print?: boolean;
+  readonly ignoreRoom?: boolean;
 }
 
 const targets = ["at", "lsn", "name", "latest"] as const;
@@ -38,6 +39,7 @@ export function restoreCommand() {
     .option("--point <id>", "from this recovery point; alone: exactly its own state")
     .option("--to <dir>", "a new or empty folder")
     .option("--print", "only say what would be restored, at what price, and the vendor's own commands for it")
+    .option("--ignore-room", "try even where disk or memory look too small for it")
     .option("--start", "start a throwaway server on it, ask the policy's assertions, stop it again")
     .action(async (policyName: string, options: RestoreCommandOptions) => {
       const target = targetOf(options);
@@ -51,13 +53,18 @@ export function restoreCommand() {
       await inWorld(options, async (world) => {
         const policy = findPolicy(world, policyName);
         if (options.print === true || directory === undefined) {
-          const explanation = await explainRestore(world, policy, { target, ...point });
+          const explanation = await explainRestore(world, policy, {
+            target,
+            ...point,
+            ...(directory === undefined ? {} : { directory }),
+          });
           if (options.format === "json") printJson(explanation);
           else print(renderExplanation(explanation, paintFor(process.stdout)));
           return;
         }
         const start = options.start === true;
-        const outcome = await restore(world, policy, { target, directory, start, ...point });
+        const ignoreRoom = options.ignoreRoom === true;
+        const outcome = await restore(world, policy, { target, directory, start, ignoreRoom, ...point });
         await outcome.server?.stop();
         const { server: _, ...facts } = outcome;
         if (options.format === "json") printJson(checksJson(facts.ok, facts.checks, facts));
@@ -102,6 +109,7 @@ function renderExplanation(facts: RestoreExplanation, paint: Paint): string {
     `${paint.bold("proof")}     ${facts.proof}`,
     `${paint.bold("state")}     ${facts.stateAt}; ${facts.lossSeconds} s before the instant asked for, what was written in them does not come back`,
     `${paint.bold("needs")}     ${formatSize(facts.diskBytes)} of disk${memory}`,
+    ...facts.shortages.map((text) => `          ${paint.bad(text)}`),
     `${paint.bold("time")}      ${drill}`,
     "",
     paint.dim("# by hand, with the vendor's own programs (the state of the point, without the log after it)"),

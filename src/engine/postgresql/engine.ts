@@ -8,6 +8,7 @@ import { inspect } from "./inspect.ts";
 import { logReach } from "./log-reach.ts";
 import { mend } from "./mend.ts";
 import { probe } from "./probe.ts";
+import { programNeeds } from "./programs.ts";
 import { receiveArchive } from "./receive-archive.ts";
 import { receiveStream } from "./receive-stream.ts";
 import { restore } from "./restore.ts";
@@ -16,6 +17,7 @@ import { logNames } from "./wal.ts";
 export const postgresql: Engine = {
   kind: "postgresql",
   logNames: logNames(),
+  programs: programNeeds,
   probe,
   mend,
   capture,

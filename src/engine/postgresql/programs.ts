@@ -1,7 +1,9 @@
 /** Finds the vendor's programs: those of the server's own major version where they are installed. */
 
 import { HoldfastError } from "../../errors.ts";
-import type { EngineContext } from "../engine.ts";
+import { installHint } from "../../exec/packages.ts";
+import type { Policy } from "../../policy/model.ts";
+import type { EngineContext, ProgramNeed } from "../engine.ts";
 
 const knownMajors = [18, 17, 16, 15, 14] as const;
 
@@ -22,9 +24,7 @@ export interface Programs {
 
 /** Programs of `major`, looked for in the policy's `toolDirectory` first and in PATH last. */
 export function programsOf(context: EngineContext, major: number | undefined): Programs {
-  const options = context.policy.capture.options;
-  const own = typeof options["toolDirectory"] === "string" ? [options["toolDirectory"]] : [];
-  const folders = [...own, ...places(major)];
+  const folders = foldersFor(context.policy, major);
   return {
     path: async (program) => {
       for (const folder of folders) {
@@ -39,6 +39,29 @@ export function programsOf(context: EngineContext, major: number | undefined): P
       });
     },
   };
+}
+
+function foldersFor(policy: Policy, major: number | undefined): readonly string[] {
+  const own = policy.capture.options["toolDirectory"];
+  return [...(typeof own === "string" ? [own] : []), ...places(major)];
+}
+
+/** For the doctor. Before the server was asked its major version is unknown, so any serves. */
+export function programNeeds(policy: Policy): readonly ProgramNeed[] {
+  const need = (name: string, without: string): ProgramNeed => ({
+    name,
+    places: foldersFor(policy, undefined),
+    without,
+    install: installHint(name),
+  });
+  return [
+    need("pg_basebackup", "captures"),
+    ...(policy.log?.mode === "stream" ? [need("pg_receivewal", "the WAL stream")] : []),
+    need("pg_verifybackup", "restores"),
+    need("pg_ctl", "drills"),
+    need("postgres", "drills"),
+    ...(policy.log === undefined ? [] : [need("pg_waldump", "reading how far the WAL reaches")]),
+  ];
 }
 
 /** `pg_basebackup (PostgreSQL) 15.10 (Debian …)` → `15.10`. @throws tool-failed, tool-missing */
