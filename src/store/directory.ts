@@ -4,6 +4,7 @@
  * finished, `.locks/` the locks of replacing writes; neither is ever listed.
  */
 import { createHash, randomUUID } from "node:crypto";
+import type { BigIntStats } from "node:fs";
 import {
   type FileHandle,
   link,
