@@ -1,4 +1,4 @@
-/** The demo's policy repository: a bare remote, a clone, and one policy with all it needs. */
+/** The demo's policy repository: a bare remote, a clone, and a policy per component with all they need. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openExec } from "../../exec/system.ts";
@@ -10,11 +10,13 @@ export interface DemoPlaces {
   readonly port: number;
   readonly runner: string;
   readonly escrow: string;
+  /** Whole policy documents by name, besides PostgreSQL's. */
+  readonly others?: ReadonlyMap<string, string>;
 }
 
 function documents({ remote, store, port, runner, escrow }: DemoPlaces): Readonly<Record<string, string>> {
   return {
-    "postgresql.yaml": `# The demo's one policy: a base backup each night, WAL all the time.
+    "postgresql.yaml": `# A base backup each night, WAL all the time.
 apiVersion: holdfast.dev/v1
 kind: BackupPolicy
 metadata: {name: postgresql}
@@ -44,6 +46,7 @@ spec:
 kind: RetentionTable
 metadata: {name: standard}
 rows:
+  - {name: standard, keep: {daily: 7, weekly: 4, monthly: 12}}
   - {name: postgresql-full, keep: {daily: 7, weekly: 4, monthly: 12, yearly: 1}}
   - {name: postgresql-wal, keep: {days: 8}}
 `,
@@ -96,7 +99,8 @@ export async function pushPolicies(places: DemoPlaces): Promise<string> {
   await git("init", "--quiet", "--bare", "--initial-branch=main", places.remote);
   await git("init", "--quiet", "--initial-branch=main", places.clone);
   await mkdir(join(places.clone, "policies"));
-  for (const [name, text] of Object.entries(documents(places)))
+  const others = [...(places.others ?? [])].map(([name, text]) => [`${name}.yaml`, text] as const);
+  for (const [name, text] of [...Object.entries(documents(places)), ...others])
     await writeFile(join(places.clone, "policies", name), text);
   await git("-C", places.clone, "add", "--all");
   await git(
@@ -106,7 +110,7 @@ export async function pushPolicies(places: DemoPlaces): Promise<string> {
     "commit",
     "--quiet",
     "--message",
-    "policies: PostgreSQL every night, WAL all the time",
+    "policies: everything every night, WAL all the time",
   );
   await git("-C", places.clone, "push", "--quiet", places.remote, "main");
   return git("-C", places.clone, "rev-parse", "HEAD");

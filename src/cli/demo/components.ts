@@ -1,0 +1,4 @@
+/** The components the demo shows besides PostgreSQL: one line each, in the order of a full-stack restore. */
+import type { DemoComponent } from "./component.ts";
+
+export const demoComponents: readonly DemoComponent[] = [];
