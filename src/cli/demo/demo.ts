@@ -1,8 +1,9 @@
 /** The whole promise in one run: policies in git, disasters, restores, and the proof in git. */
-import { chmod, mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { newIdentity } from "../../crypto/identity.ts";
+import { HoldfastError } from "../../errors.ts";
 import { openExec } from "../../exec/system.ts";
 import { findPolicy } from "../../operate/find-policy.ts";
 import { openStateFolder } from "../../operate/state-folder.ts";
@@ -34,9 +35,7 @@ export async function demo(options: DemoOptions): Promise<void> {
     if (options.format === "json") complain(line);
     else print(line);
   };
-  const workdir = options.keep ?? (await mkdtemp(join(tmpdir(), "holdfast-demo-")));
-  await mkdir(workdir, { recursive: true });
-  await chmod(workdir, 0o755);
+  const workdir = await freshFolder(options.keep);
   const remote = join(workdir, "policies.git");
   const clone = join(workdir, "checkout");
   const store = join(workdir, "store");
@@ -101,6 +100,20 @@ export async function demo(options: DemoOptions): Promise<void> {
     await source.stop();
     for (const server of others.values()) await server.stop();
   }
+}
+
+/** @throws target-not-empty */
+async function freshFolder(wanted: string | undefined): Promise<string> {
+  const folder = wanted === undefined ? await mkdtemp(join(tmpdir(), "holdfast-demo-")) : resolve(wanted);
+  await mkdir(folder, { recursive: true });
+  if ((await readdir(folder)).length > 0) {
+    throw new HoldfastError("target-not-empty", `'${folder}' is not empty`, {
+      hint: "name a new folder with --keep, or leave it out for a temporary one",
+    });
+  }
+  // The server runs as another user and passes through.
+  await chmod(folder, 0o755);
+  return folder;
 }
 
 interface Absent {

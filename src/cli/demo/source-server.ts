@@ -49,6 +49,13 @@ export async function startSource(folder: string, signal: AbortSignal): Promise<
     const number = async (flag: string) =>
       Number((await exec.run({ argv: ["id", flag, serverUser ?? ""] })).stdout);
     await chown(folder, await number("-u"), await number("-g"));
+    // The folder itself is the user's own now; one above it may be closed, as root's home is.
+    await exec.run({ argv: ["test", "-w", folder], cwd: "/", user: serverUser }).catch((cause: unknown) => {
+      throw new HoldfastError("usage", `user '${serverUser}' cannot enter '${folder}'`, {
+        hint: "name a folder with --keep that everybody may pass through, such as one below /var/tmp",
+        cause,
+      });
+    });
   }
   const data = join(folder, "data");
   const user = serverUser === undefined ? {} : { user: serverUser };
