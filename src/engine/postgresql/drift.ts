@@ -17,6 +17,7 @@ export function driftOf(policy: Policy, server: ServerSettings): readonly Drift[
   const found = [
     ...durability(server),
     ...replication(policy, server),
+    ...archiving(policy, server),
     ...slotDrift(policy, server),
     ...captureDrift(policy, server),
   ];
@@ -90,7 +91,36 @@ function replication(policy: Policy, server: ServerSettings): readonly Drift[] {
       severity: "critical",
     });
   }
+  if (policy.log?.mode === "stream" && setting(server, "max_replication_slots") === "0") {
+    found.push({
+      setting: "max_replication_slots",
+      wanted: "1 or more",
+      found: "0",
+      consequence: "no slot can hold WAL back until the store has it",
+      mend: "alter system set max_replication_slots = 10; and restart the server",
+      mendable: false,
+      severity: "critical",
+    });
+  }
+  return found;
+}
+
+function archiving(policy: Policy, server: ServerSettings): readonly Drift[] {
+  const found: Drift[] = [];
   const isArchiving = policy.log?.mode === "archive";
+  // Hidden from roles that may not read it, and then absent.
+  const command = server.settings.get("archive_command");
+  if (isArchiving && command === "" && setting(server, "archive_library") === "") {
+    found.push({
+      setting: "archive_command",
+      wanted: "the command holdfast wal prints",
+      found: "none",
+      consequence: "the server keeps its WAL and hands over none, until its disk is full",
+      mend: `holdfast wal ${policy.name} prints the command; alter system set archive_command = '…'; select pg_reload_conf();`,
+      mendable: false,
+      severity: "critical",
+    });
+  }
   if (isArchiving && setting(server, "archive_mode") === "off") {
     found.push({
       setting: "archive_mode",

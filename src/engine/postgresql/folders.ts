@@ -1,9 +1,18 @@
 /** Folders that belong to the user the server runs as. */
-import { access, chmod, chown, constants, mkdir, readdir } from "node:fs/promises";
+import { access, chmod, chown, constants, mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext } from "../engine.ts";
 import { serverUser } from "./programs.ts";
+
+/** User and group who own the server's data, where it runs on this machine. @throws tool-failed without such a user */
+export async function serverOwner(
+  context: EngineContext,
+  dataDirectory: string | undefined,
+): Promise<{ readonly uid: number; readonly gid: number }> {
+  const found = dataDirectory === undefined ? undefined : await stat(dataDirectory).catch(() => undefined);
+  return found ?? numbersOf(context, serverUser ?? "postgres");
+}
 
 async function numbersOf(
   context: EngineContext,

@@ -15,7 +15,10 @@ const watched = [
   "fsync",
   "full_page_writes",
   "archive_mode",
+  "archive_command",
+  "archive_library",
   "archive_timeout",
+  "max_replication_slots",
   "max_slot_wal_keep_size",
   "summarize_wal",
 ] as const;

@@ -4,13 +4,15 @@
  * @see PostgreSQL manual, "Setting Up WAL Archiving": a file that was archived before with the same content
  *   must succeed, with other content must fail
  */
-import { chmod, mkdir, rm } from "node:fs/promises";
+import { chmod, chown, mkdir, rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { basename, isAbsolute, join } from "node:path";
 import { instant } from "../../catalogue/instant.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { LogStore } from "../../repository/repository.ts";
 import type { EngineContext, LogProgress } from "../engine.ts";
+import { connectionOf, withClient } from "./connection.ts";
+import { serverOwner } from "./folders.ts";
 
 const nameShape = /^([0-9A-F]{8})(\.history|[0-9A-F]{16}(?:\.partial|\.[0-9A-F]{8}\.backup)?)$/;
 const requestLimitBytes = 8192;
@@ -36,8 +38,7 @@ export async function receiveArchive(
     server.once("error", reject);
     server.listen(path, resolve);
   });
-  // The server runs as another user. It can only offer files; what is stored already is never replaced.
-  await chmod(path, 0o666);
+  await openToServer(context, path);
   await chmod(context.workDirectory, 0o711);
   context.step(`archive_command = 'node ${join(import.meta.dirname, "archive-client.ts")} ${path} %p'`);
   await new Promise<void>((resolve) => {
@@ -46,6 +47,26 @@ export async function receiveArchive(
   });
   await new Promise<void>((resolve) => server.close(() => resolve()));
   await rm(path, { force: true });
+}
+
+/**
+ * Whoever may write to the socket could have a file of the wrong content stored under a segment's name before
+ * the server offers the right one, so it is the server's alone where we may give it away.
+ */
+async function openToServer(context: EngineContext, path: string): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    context.log.warn("every user of this machine can offer segments: run as root, or as the server's user");
+    return chmod(path, 0o666);
+  }
+  const dataDirectory = await withClient(await connectionOf(context), async (client) => {
+    const { rows } = await client.query<{ path: string }>(
+      "select setting as path from pg_settings where name = 'data_directory'",
+    );
+    return rows[0]?.path;
+  }).catch(() => undefined);
+  const { uid, gid } = await serverOwner(context, dataDirectory);
+  await chmod(path, 0o600);
+  await chown(path, uid, gid);
 }
 
 async function answer(

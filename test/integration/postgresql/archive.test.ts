@@ -1,6 +1,6 @@
 /** archive_command: the server is told "archived" only after the store has the segment. */
-import { execFile } from "node:child_process";
-import { copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { receive } from "../../../src/operate/receive.ts";
@@ -61,6 +61,14 @@ it("the same content twice is fine, other content under the name is refused", as
   const strange = join(folder, "notes.txt");
   copyFileSync(path, strange);
   expect((await answer(strange)).status).toBe(1);
+});
+
+it.runIf(process.getuid?.() === 0)("the socket is the server's alone", () => {
+  const canWrite = (user: string): boolean =>
+    spawnSync("setpriv", [`--reuid=${user}`, `--regid=${user}`, "--clear-groups", "test", "-w", socket])
+      .status === 0;
+  expect(statSync(socket).mode & 0o777).toBe(0o600);
+  expect([canWrite("postgres"), canWrite("65534")]).toEqual([true, false]);
 });
 
 it("a store that refuses makes the server keep the segment, and it is archived afterwards", async () => {

@@ -51,6 +51,8 @@ describe("drift of a server", () => {
     ["data_checksums warning", server({}, { dataChecksums: false }), {}],
     ["wal_level critical", server({ wal_level: "minimal" }), {}],
     ["max_wal_senders critical", server({ max_wal_senders: "1" }), {}],
+    ["max_replication_slots critical", server({ max_replication_slots: "0" }), {}],
+    ["archive_command critical", server({ archive_command: "", archive_library: "" }), archive],
     ["role critical", server({}, { canReplicate: false }), {}],
     ["archive_mode critical", server({ archive_mode: "off" }), archive],
     ["archive_timeout critical", server({ archive_timeout: "0" }), archive],
