@@ -36,6 +36,8 @@ export interface Run {
   readonly slotAt: Instant;
   readonly startedAt: Instant;
   readonly finishedAt?: Instant;
+  /** Which try of the slot this is; missing for the first. */
+  readonly attempt?: number;
   /** `lost`: the process vanished without a result (kill -9, power). */
   readonly outcome: "running" | "succeeded" | "failed" | "lost";
   readonly exitStatus?: number;

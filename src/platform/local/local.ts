@@ -8,7 +8,8 @@ import { instant } from "../../catalogue/instant.ts";
 import { HoldfastError } from "../../errors.ts";
 import { readJson, writeJson } from "../../json-file.ts";
 import type { Logger } from "../../log.ts";
-import type { ActualJob, Job } from "../../state/job.ts";
+import type { ActualJob, Job, Run } from "../../state/job.ts";
+import { retryAtMs } from "../../state/retry.ts";
 import type { Clock } from "../../time/clock.ts";
 import { lastAtOrBefore, parseCron } from "../../time/cron.ts";
 import type { Platform } from "../platform.ts";
@@ -71,12 +72,15 @@ export function openLocalPlatform(options: LocalPlatformOptions): Platform {
     for (const { job, since } of stored) {
       if (stopping.signal.aborted) return;
       const slotMs = job.suspended ? undefined : dueSlot(job, clock.nowMs());
-      if (slotMs === undefined || slotMs <= Date.parse(since)) continue;
+      if (slotMs === undefined) continue;
       try {
         const newest = await files.newestRun(job.key);
-        if (newest !== undefined && Date.parse(newest.slotAt) >= slotMs && newest.outcome !== "lost")
-          continue;
-        await runs.start(job, instant(slotMs));
+        const newestMs = newest === undefined ? Number.NEGATIVE_INFINITY : Date.parse(newest.slotAt);
+        // A run asked for since the last slot counts for it, and is tried again like any other.
+        const slotAt = instant(Math.max(slotMs, newestMs));
+        if (newestMs < slotMs && slotMs <= Date.parse(since)) continue;
+        if (newestMs >= slotMs && !isDueAgain(newest, clock.nowMs())) continue;
+        await runs.start(job, slotAt);
       } catch (error) {
         // The other jobs are due all the same.
         log.error("a run could not be started", { key: job.key, cause: String(error) });
@@ -172,6 +176,12 @@ async function afterEachRun(runs: LocalRuns, signal: AbortSignal, ring: () => Pr
     await runs.next(signal).catch(() => undefined);
     await ring();
   }
+}
+
+function isDueAgain(run: Run | undefined, nowMs: number): boolean {
+  if (run === undefined || run.outcome === "lost") return true;
+  const atMs = retryAtMs(run);
+  return atMs !== undefined && nowMs >= atMs;
 }
 
 /** The newest instant of the job's schedule that has passed. */

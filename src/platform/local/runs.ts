@@ -6,6 +6,7 @@ import { exitStatuses } from "../../errors.ts";
 import { readJson } from "../../json-file.ts";
 import type { Logger } from "../../log.ts";
 import type { Job, Run } from "../../state/job.ts";
+import { retryAtMs } from "../../state/retry.ts";
 import type { Clock } from "../../time/clock.ts";
 import { type LocalFiles, plainRun, type StoredRun } from "./files.ts";
 import { endProcess, findMarked, isAlive, type StartedProcess, startProcess } from "./process.ts";
@@ -90,7 +91,9 @@ export class LocalRuns {
   async start(job: Job, slotAt: Instant): Promise<"started" | "already" | "busy"> {
     const { files, clock } = this.#input;
     const known = await files.run(job.key, slotAt);
-    if (known !== undefined && known.outcome !== "lost") return "already";
+    const againAtMs = known === undefined ? undefined : retryAtMs(known);
+    const isDueAgain = againAtMs !== undefined && clock.nowMs() >= againAtMs;
+    if (known !== undefined && known.outcome !== "lost" && !isDueAgain) return "already";
     if (this.#graceMs !== undefined || this.#isBusy(job)) return "busy";
     const base: StoredRun = {
       key: job.key,
@@ -101,6 +104,7 @@ export class LocalRuns {
       outcome: "running",
       group: job.group,
       deadlineMs: job.deadlineMs,
+      ...(isDueAgain ? { attempt: (known?.attempt ?? 1) + 1 } : {}),
     };
     // Taken without a wait after the look, so that two callers cannot both find the group free.
     const { promise: done, resolve: resolveDone } = Promise.withResolvers<void>();

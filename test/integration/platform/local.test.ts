@@ -78,6 +78,44 @@ describe("schedules", () => {
     expect(linesOf(lines)).toHaveLength(1);
   });
 
+  it("tries a slot again that failed for a reason which passes, later each time, and no other", async () => {
+    const { state, lines } = place();
+    let nowMs = Date.parse("2026-11-20T12:00:00Z");
+    const platform = open(state, () => nowMs);
+    const result = (code: string) => `printf '{"code":"${code}"}' > "$HOLDFAST_RESULT"`;
+    const passing = `echo "$1" >> ${lines}; [ $(wc -l < ${lines}) -ge 3 ] && exit 0; ${result("store-unreachable")}; exit 10`;
+    const lasting = `echo "$1" >> ${lines}-lasting; ${result("key-missing")}; exit 12`;
+    await platform.putJob(job(lines, { argv: [passing] }), "r1");
+    await platform.putJob(job(lines, { key: "p/other", group: "q", argv: [lasting] }), "r1");
+    await platform.start();
+    const newest = async () =>
+      (await platform.observe()).jobs.find((j) => j.job.key === "p/capture")?.runs[0];
+    nowMs = Date.parse("2026-11-21T02:00:00Z");
+    // A look comes with each run's end and each change of a job.
+    const look = () => platform.putJob(job(lines, { argv: [passing] }), "r1");
+    for (const [attempt, tooEarlyMs, restMs] of [
+      [1, 0, 0],
+      [2, 50_000, 30_000],
+      [3, 290_000, 90_000],
+    ] as const) {
+      nowMs += tooEarlyMs;
+      await look();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      if (tooEarlyMs > 0) expect(linesOf(lines)).toHaveLength(attempt - 1);
+      nowMs += restMs;
+      await look();
+      await until(async () => linesOf(lines).length === attempt && (await newest())?.outcome !== "running");
+    }
+    expect(await newest()).toMatchObject({
+      outcome: "succeeded",
+      attempt: 3,
+      slotAt: "2026-11-21T01:00:00.000Z",
+    });
+    expect(new Set(linesOf(lines)).size).toBe(1);
+    expect(linesOf(`${lines}-lasting`)).toHaveLength(1);
+    await platform.stop(1000);
+  });
+
   it("does not run a slot from before the job was there, nor a suspended job", async () => {
     const { state, lines } = place();
     const platform = open(state, () => Date.parse("2026-11-20T12:00:00Z"));
