@@ -52,6 +52,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "node-cron": ["platform"],
   "age-encryption": ["crypto"],
   pg: ["engine"],
+  mongodb: ["engine"],
   "prom-client": ["report"],
   pino: ["cli"],
   commander: ["cli"],
