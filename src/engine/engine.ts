@@ -36,6 +36,8 @@ export interface CaptureRequest {
   /** Points an incremental capture may build on, newest first, with their sources; empty forces a full one. */
   readonly parents: readonly { readonly manifest: Manifest; readonly source: ArtifactSource }[];
   readonly capture: "full" | "incremental";
+  /** The newest point there is: what it took, and what it holds to compare with; undefined for the first. */
+  readonly newest?: WatchedPoint;
   /** To wait until the store has the log the point needs; undefined where the policy keeps none. */
   readonly log?: LogStore;
 }

@@ -2,9 +2,10 @@
  * One capture run. Order matters: lock, marker, capture, log, manifest. Whatever fails before the manifest
  * leaves no recovery point; whatever fails after it cannot take one away.
  */
+import type { Catalogue } from "../catalogue/catalogue.ts";
 import { compactInstant, instant } from "../catalogue/instant.ts";
 import type { Manifest, PointId } from "../catalogue/manifest.ts";
-import type { CaptureResult } from "../engine/engine.ts";
+import type { CaptureRequest, CaptureResult } from "../engine/engine.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Policy } from "../policy/model.ts";
 import type { PointDraft, Repository } from "../repository/repository.ts";
@@ -54,6 +55,7 @@ export async function backup(world: World, policy: Policy, options: BackupOption
             slotAt: instant(slotAtMs),
             parents: options.full === true ? [] : parentsFor(policy, catalogue, repository, slotAtMs),
             capture: policy.capture.fullCron !== undefined && options.full !== true ? "incremental" : "full",
+            ...newestOf(catalogue, repository),
             ...(policy.log === undefined ? {} : { log: repository.log }),
           },
           draft.sink,
@@ -77,6 +79,11 @@ export async function backup(world: World, policy: Policy, options: BackupOption
   } finally {
     await lease.release();
   }
+}
+
+function newestOf(catalogue: Catalogue, repository: Repository): Pick<CaptureRequest, "newest"> {
+  const manifest = catalogue.points.at(-1)?.manifest;
+  return manifest === undefined ? {} : { newest: { manifest, source: repository.source(manifest) } };
 }
 
 function outcomeOf(manifest: Manifest, outcome: BackupOutcome["outcome"]): BackupOutcome {
