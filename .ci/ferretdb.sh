@@ -15,7 +15,7 @@ if [ ! -x "$home/ferretdb" ]; then
   mkdir -p "$cache"
   fresh=$(mktemp -d "$cache/.ferretdb.XXXXXX")
   work=$(mktemp -d)
-  trap 'chmod -R u+w "$work" 2>/dev/null; rm -rf "$fresh" "$work"' EXIT
+  trap 'chmod -R u+w "$work" 2>/dev/null || :; rm -rf "$fresh" "$work"' EXIT
   out=$fresh
   cd "$work"
   printf 'module tools\n\ngo 1.22\n\nrequire github.com/FerretDB/FerretDB v%s\n\n' "$version" >go.mod

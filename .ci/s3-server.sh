@@ -18,7 +18,7 @@ home=$cache/$which-$version
 if [ ! -x "$home/$program" ]; then
   mkdir -p "$cache"
   fresh=$(mktemp -d "$cache/.$which.XXXXXX")
-  trap 'chmod -R u+w "$fresh" 2>/dev/null; rm -rf "$fresh"' EXIT
+  trap 'chmod -R u+w "$fresh" 2>/dev/null || :; rm -rf "$fresh"' EXIT
   if [ "$which" = seaweedfs ]; then
     command -v pip3 >/dev/null 2>&1 || {
       echo "seaweedfs needs pip3: apt-get install python3-pip" >&2
