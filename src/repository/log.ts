@@ -1,18 +1,18 @@
 /** The stored change log: one small envelope per segment, put only once, found again by listing. */
-import { open, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import type { LogArchive, LogBranch, LogNames, LogSegment } from "../catalogue/catalogue.ts";
 import { keys } from "../catalogue/keys.ts";
 import { type DataKey, newDataKey } from "../crypto/data-key.ts";
-import { type EnvelopeHeader, headerLimitBytes, readHeader } from "../crypto/header.ts";
-import { seal } from "../crypto/seal.ts";
+import { type EnvelopeHeader, frameBytes, headerLimitBytes, readHeader } from "../crypto/header.ts";
+import { seal, sealedFrameBytes } from "../crypto/seal.ts";
 import { unseal } from "../crypto/unseal.ts";
 import { HoldfastError } from "../errors.ts";
-import type { Codec } from "../policy/model.ts";
 import type { Store } from "../store/store.ts";
-import { compressor, decompressor } from "./codec.ts";
+import { decompressor } from "./codec.ts";
+import { compressFile, compressFiles, hashFiles } from "./compress-files.ts";
 import { contextOf, type RepositoryContext, type StoreSet, writable } from "./context.ts";
-import type { LogStore } from "./repository.ts";
+import type { LogFile, LogStore } from "./repository.ts";
 import { named, wholeFile } from "./source.ts";
 
 const keyLifeMs = 60 * 60 * 1000;
@@ -33,39 +33,69 @@ export function openLogStore(context: RepositoryContext): LogStore {
     return session.dataKey;
   };
 
-  /** A file that is still written to has no one content; its frames alone say whether it is damaged. */
-  const sealFile = async (key: string, path: string, isGrowing = false) => {
-    const { codec, level } = context.policy.capture;
-    const [compressed, contentSha256, dataKey] = await Promise.all([
-      compressFile(context, codec, level, path),
-      isGrowing ? undefined : hashFile(context, path),
-      currentKey(),
-    ]);
+  /** One buffer of just the right size; the frames are sealed in their places. */
+  const sealBytes = async (key: string, compressed: Buffer, contentSha256?: string): Promise<Buffer> => {
+    const { codec } = context.policy.capture;
     const place = { context: contextOf(context, prefix, logPoint, key), codec };
     const about = contentSha256 === undefined ? place : { ...place, contentSha256 };
-    const sealer = seal(dataKey, about);
-    const bytes = Buffer.concat([sealer.header(), ...sealer.push(compressed), ...sealer.end()]);
-    return { bytes, contentSha256: contentSha256 ?? "" };
+    let whole = Buffer.alloc(0);
+    let at = 0;
+    const sealer = seal(await currentKey(), about, () => whole.subarray(at, at + sealedFrameBytes));
+    const header = sealer.header();
+    const frames = Math.max(1, Math.ceil(compressed.length / frameBytes));
+    whole = Buffer.allocUnsafeSlow(header.length + frames * sealedFrameBytes);
+    at = header.copy(whole);
+    for (const frame of sealer.push(compressed)) at += frame.length;
+    for (const frame of sealer.end()) at += frame.length;
+    return whole.subarray(0, at);
   };
 
-  const putOnce = async (key: string, path: string) => {
-    const store = writable(stores);
-    const { bytes, contentSha256 } = await sealFile(key, path);
-    if (!(await store.abilities()).ifAbsent && (await stores.read.head(key)) !== undefined)
+  /** @throws data-damaged when the name is there with other content */
+  const store = async (key: string, bytes: Buffer, contentSha256: string) => {
+    const target = writable(stores);
+    if (!(await target.abilities()).ifAbsent && (await stores.read.head(key)) !== undefined)
       return demandSame(stores.read, key, contentSha256);
     try {
-      await store.put(key, bytes, { ifAbsent: true });
+      await target.put(key, bytes, { ifAbsent: true });
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code !== "object-exists") throw error;
       await demandSame(stores.read, key, contentSha256);
     }
   };
 
+  const putOnce = async (key: string, path: string) => {
+    const { codec, level } = context.policy.capture;
+    const [compressed, [contentSha256 = ""]] = await Promise.all([
+      compressFile(context.exec, codec, level, path),
+      hashFiles(context.exec, [path]),
+    ]);
+    await store(key, await sealBytes(key, compressed, contentSha256), contentSha256);
+  };
+
+  const putAll = async (files: readonly LogFile[], scratch: string) => {
+    const { codec, level } = context.policy.capture;
+    const paths = files.map((file) => file.path);
+    // Hashed beside the compression; whoever needs one first waits for all.
+    const hashing = hashFiles(context.exec, paths);
+    hashing.catch(() => undefined);
+    await compressFiles({ exec: context.exec, codec, level, scratch }, paths, async (compressed, index) => {
+      const file = files[index];
+      if (file === undefined) return;
+      const key = keys.segment(prefix, file.branch, file.name);
+      const contentSha256 = (await hashing)[index] ?? "";
+      await store(key, await sealBytes(key, compressed, contentSha256), contentSha256);
+    });
+  };
+
   return {
     put: ({ branch, name }, path) => putOnce(keys.segment(prefix, branch, name), path),
+    putAll,
     putPartial: async ({ branch, name }, path) => {
+      const { codec, level } = context.policy.capture;
       const key = keys.segment(prefix, branch, `${name}.partial`);
-      await writable(stores).put(key, (await sealFile(key, path, true)).bytes);
+      // It is still written to and has no one content; its frames alone say whether it is damaged.
+      const compressed = await compressFile(context.exec, codec, level, path);
+      await writable(stores).put(key, await sealBytes(key, compressed));
     },
     putHistory: (branch, path) => putOnce(keys.history(prefix, branch), path),
     archive: (names) =>
@@ -89,39 +119,6 @@ export function openLogStore(context: RepositoryContext): LogStore {
       return true;
     },
   };
-}
-
-async function compressFile(
-  context: RepositoryContext,
-  codec: Codec,
-  level: number,
-  path: string,
-): Promise<Buffer> {
-  const command = await compressor(context.exec, codec, level);
-  if (command === undefined) return readFile(path);
-  const file = await open(path, "r");
-  try {
-    const pipe = context.exec.pipe([command], { input: file.fd });
-    const parts: Buffer[] = [];
-    for await (const chunk of pipe.output ?? []) parts.push(chunk as Buffer);
-    await pipe.done;
-    return Buffer.concat(parts);
-  } finally {
-    await file.close();
-  }
-}
-
-/**
- * Over the raw file and not over what a compressor made of it: two versions of one compressor may differ. A
- * program reads it, because raw bytes stay out of this process.
- */
-async function hashFile(context: RepositoryContext, path: string): Promise<string> {
-  const { stdout } = await context.exec.run(
-    { argv: ["sha256sum", "--binary", path] },
-    { deadlineMs: 120_000 },
-  );
-  // A name with odd characters makes the line begin with a backslash.
-  return stdout.replace(/^\\/, "").slice(0, 64);
 }
 
 /** @throws data-damaged when the stored object has other content than ours */
@@ -169,7 +166,7 @@ async function decodeTo(
       const input = Readable.from(all(), { objectMode: false });
       await context.exec.pipe([command], { input, outputDescriptor: descriptor }).done;
       if (header?.contentSha256 === undefined) return;
-      const found = await hashFile(context, `/proc/${process.pid}/fd/${descriptor}`);
+      const [found] = await hashFiles(context.exec, [`/proc/${process.pid}/fd/${descriptor}`]);
       if (found !== header.contentSha256)
         throw new HoldfastError("data-damaged", "its decoded content has another hash than its header says");
     });

@@ -41,12 +41,24 @@ export interface Lease {
 }
 
 /** The stored change log. */
+/** A whole piece of a log that lies in a file. */
+export interface LogFile {
+  readonly branch: string;
+  readonly name: string;
+  readonly path: string;
+}
+
 export interface LogStore {
   /**
    * Resolves after the store has the bytes of the file at `path` under this name. Putting the same content
    * twice is fine. @throws data-damaged when the name is there with other content
    */
   put(segment: { readonly branch: string; readonly name: string }, path: string): Promise<void>;
+  /**
+   * The same as `put` for each, cheaper for many. The files have different base names. `scratch` is a folder of
+   * the caller's: emptied before, gone afterwards.
+   */
+  putAll(files: readonly LogFile[], scratch: string): Promise<void>;
   /** Overwrites `<name>.partial`. */
   putPartial(segment: { readonly branch: string; readonly name: string }, path: string): Promise<void>;
   putHistory(branch: string, path: string): Promise<void>;

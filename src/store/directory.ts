@@ -143,7 +143,7 @@ class DirectoryStore implements Store {
       Promise.reject(diskError(error, `store '${this.name}': writing '${key}'`));
     let finished = false;
     const handle = () => {
-      opening ??= makeFolders(this.#root, dirname(temporary)).then(() => open(temporary, "wx", 0o640));
+      opening ??= makeFolders(this.#root, dirname(temporary), false).then(() => open(temporary, "wx", 0o640));
       return opening;
     };
     const discard = async () => {

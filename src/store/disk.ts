@@ -56,8 +56,16 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** `folder` and all its parents below `root` exist and are synced. */
-export async function makeFolders(root: string, folder: string, attempts = 20): Promise<void> {
+/**
+ * `folder` and all its parents below `root` exist, and unless `isLasting` is false they are on the disk: what lies
+ * there only until it is published has no need to outlive a crash.
+ */
+export async function makeFolders(
+  root: string,
+  folder: string,
+  isLasting = true,
+  attempts = 20,
+): Promise<void> {
   if (folder === root || folder === dirname(folder)) return;
   try {
     await mkdir(folder);
@@ -68,11 +76,11 @@ export async function makeFolders(root: string, folder: string, attempts = 20): 
       throw error;
     }
     if (code !== "ENOENT" || dirname(folder) === root || attempts === 0) throw error;
-    await makeFolders(root, dirname(folder), attempts - 1);
+    await makeFolders(root, dirname(folder), isLasting, attempts - 1);
     // Again from the start: a concurrent removal may have taken the still empty parent away.
-    return makeFolders(root, folder, attempts - 1);
+    return makeFolders(root, folder, isLasting, attempts - 1);
   }
-  await syncFolder(dirname(folder));
+  if (isLasting) await syncFolder(dirname(folder));
 }
 
 /** Empty folders from `folder` up to, and without, `root` are gone. */

@@ -20,6 +20,8 @@ import { formatLsn, parseSegment, segmentName, timelineName } from "./wal.ts";
 
 const lookEveryMs = 250;
 const parallelPuts = 3;
+/** Acknowledged together; one start of a program serves a third of them. */
+const batchSegments = 12;
 const longestPauseMs = 30_000;
 /** An old partial that has not moved for so long belongs to a timeline that is over. */
 const abandonedMs = 10_000;
@@ -203,10 +205,16 @@ async function drain(session: Session, pushNow: boolean): Promise<void> {
 }
 
 async function drainSegments(session: Session, segments: readonly string[]): Promise<void> {
-  for (let at = 0; at < segments.length; at += parallelPuts) {
-    const batch = segments.slice(at, at + parallelPuts);
+  for (let at = 0; at < segments.length; at += batchSegments) {
+    const batch = segments.slice(at, at + batchSegments);
+    const files = batch.map((name) => ({ branch: name.slice(0, 8), name, path: join(session.spool, name) }));
     await Promise.all(
-      batch.map((name) => session.log.put({ branch: name.slice(0, 8), name }, join(session.spool, name))),
+      Array.from({ length: parallelPuts }, (_, lane) =>
+        session.log.putAll(
+          files.filter((_, index) => index % parallelPuts === lane),
+          join(session.context.workDirectory, `compressed-${lane}`),
+        ),
+      ),
     );
     const last = batch.at(-1) ?? "";
     const end = ((parseSegment(last, session.segmentBytes)?.sequence ?? 0) + 1) * session.segmentBytes;

@@ -297,6 +297,44 @@ describe("the change log", () => {
   afterAll(() => f.remove());
   const segment = { branch: "00000001", name: "000000010000000000000003" };
 
+  it.each(["zstd", "gzip", "none"] as const)(
+    "stores many at once as it stores one, with codec %s",
+    async (codec) => {
+      const g = await makeFixture({ codec });
+      try {
+        const { log } = await g.open();
+        const contents = Array.from({ length: 5 }, (_, i) =>
+          Buffer.concat([randomBytes(i * 700_000 + 1), Buffer.alloc(300_000, `row ${i} `)]),
+        );
+        const files = contents.map((_, i) => {
+          const name = `00000001000000000000000${i + 1}`;
+          return { branch: "00000001", name, path: join(g.folder, name) };
+        });
+        for (const [i, file] of files.entries()) await writeFile(file.path, contents[i] ?? "");
+        const scratch = join(g.folder, "scratch");
+        await log.putAll(files.slice(0, 3), scratch);
+        await log.putAll(files, scratch);
+        await log.putAll([], scratch);
+        await expect(readdir(scratch)).rejects.toMatchObject({ code: "ENOENT" });
+        const { segments } = await log.archive();
+        expect(segments.map((s) => s.name)).toEqual(files.map((f) => f.name));
+        for (const [i, { key }] of segments.entries()) {
+          const out = join(g.folder, `out-${i}`);
+          expect(await log.fetch(key, out)).toBe(true);
+          expect(hashOf(await readFile(out))).toBe(hashOf(contents[i] ?? Buffer.alloc(0)));
+          await log.put(files[i]!, files[i]!.path);
+        }
+        await writeFile(files[1]!.path, "other");
+        await expect(log.putAll(files, scratch)).rejects.toMatchObject({ code: "data-damaged" });
+        await rm(files[4]!.path);
+        await expect(log.putAll(files, scratch)).rejects.toMatchObject({ code: "tool-failed" });
+        await expect(readdir(scratch)).rejects.toMatchObject({ code: "ENOENT" });
+      } finally {
+        await g.remove();
+      }
+    },
+  );
+
   it("stores a segment once, takes it twice, and refuses other content", async () => {
     const { log } = await f.open();
     const path = join(f.folder, "segment");
