@@ -8,7 +8,7 @@ import { installObjects } from "../../src/platform/kubernetes/objects/install.ts
 import { jobLabel, objectName } from "../../src/platform/kubernetes/objects/names.ts";
 import { usualSettings } from "../../src/platform/kubernetes/objects/settings.ts";
 import { systemClock } from "../../src/time/clock.ts";
-import { addPrograms, packImage } from "../servers/image.ts";
+import { addNode, nodePath, packImage } from "../servers/image.ts";
 import { type Cluster, startCluster, whyNoCluster } from "../servers/kubernetes.ts";
 import { applyAll } from "../servers/kubernetes-objects.ts";
 import { until } from "../servers/waiting.ts";
@@ -22,8 +22,8 @@ describe.skipIf(whyNoCluster("node") !== undefined)("platform kubernetes on a cl
   beforeAll(async () => {
     cluster = await startCluster("node");
     const root = join(cluster.folder, "image-root");
-    addPrograms(root, [process.execPath]);
-    cluster.importImage(packImage(root, join(cluster.folder, "test.tar"), image, [process.execPath]));
+    addNode(root);
+    cluster.importImage(packImage(root, join(cluster.folder, "test.tar"), image, [nodePath]));
     rmSync(root, { recursive: true });
   });
   afterAll(() => cluster.stop());

@@ -30,15 +30,28 @@ export function packImage(root: string, tar: string, name: string, command: read
 export function addPrograms(root: string, paths: readonly string[]): void {
   for (const path of paths) {
     addFile(root, path, path);
-    let libraries = "";
-    try {
-      libraries = execFileSync("ldd", [path], { encoding: "utf8", stdio: "pipe" });
-    } catch {
-      continue; // static, or a script
-    }
-    for (const found of libraries.matchAll(/(?:=> )?(\/\S+) \(0x/g))
-      addFile(root, found[1] ?? "", found[1] ?? "");
+    addLibraries(root, path);
   }
+}
+
+/** Where {@link addNode} puts Node: a checkout may lie below a folder that pods mount something else over. */
+export const nodePath = "/usr/local/bin/node";
+
+/** Copies the Node that runs the tests, with its libraries, to {@link nodePath}. */
+export function addNode(root: string): void {
+  addFile(root, process.execPath, nodePath);
+  addLibraries(root, process.execPath);
+}
+
+function addLibraries(root: string, path: string): void {
+  let libraries = "";
+  try {
+    libraries = execFileSync("ldd", [path], { encoding: "utf8", stdio: "pipe" });
+  } catch {
+    return; // static, or a script
+  }
+  for (const found of libraries.matchAll(/(?:=> )?(\/\S+) \(0x/g))
+    addFile(root, found[1] ?? "", found[1] ?? "");
 }
 
 export function addFile(root: string, from: string, to: string): void {
