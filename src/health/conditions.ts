@@ -16,6 +16,7 @@ const severities: Readonly<Record<ConditionKind, Condition["severity"]>> = {
   "log-slot-lost": "critical",
   "store-unreachable": "critical",
   "store-identity": "critical",
+  "store-unlocked": "critical",
   "source-unreachable": "critical",
   "source-drift": "warning",
   "job-drift": "warning",

@@ -26,6 +26,12 @@ export function judgeStore({ policy, store, catalogue }: Judged): readonly Condi
     const message = `${where} holds ${catalogue?.points.length} points and no marker; nothing is deleted there`;
     found.push(condition(name, "store-identity", message, "holdfast doctor says whose points they are"));
   }
+  const { promisedLockDays = 0, lockDays } = store ?? {};
+  if (lockDays !== undefined && lockDays < promisedLockDays) {
+    const message = `${where} locks new objects for ${lockDays} days, its settings promise ${promisedLockDays}: whoever has the right to delete can delete them`;
+    const hint = "set the bucket's default retention, and its mode, as the store's objectLock says";
+    found.push(condition(name, "store-unlocked", message, hint));
+  }
   if (catalogue !== undefined && !catalogue.complete) {
     const message = `the store was not listed whole: ${catalogue.remarks.join("; ") || "no reason given"}`;
     found.push(

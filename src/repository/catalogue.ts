@@ -11,6 +11,7 @@ import { parseHold, parseManifest, parseTombstone, parseVerdict } from "./schema
 import { openSeenManifests } from "./seen-manifests.ts";
 
 const parallelReads = 16;
+const dayMs = 86_400_000;
 
 type Parsed =
   | { readonly value: unknown; readonly sha256: string; readonly etag: string }
@@ -133,7 +134,7 @@ export function openCatalogueReader(context: RepositoryContext): CatalogueReader
           const value = parsed.value as T;
           return value.point === id && value.policy === about.policy ? [value] : [];
         });
-      const points = manifests.flatMap(({ info, id, parsed }): RecoveryPoint[] => {
+      const points = manifests.flatMap(({ info, id, parsed }): Writable<RecoveryPoint>[] => {
         if (!("value" in parsed)) return [];
         const [tombstone] = of<Tombstone>(tombstones, id);
         const [hold] = of<Hold>(holds, id);
@@ -151,6 +152,7 @@ export function openCatalogueReader(context: RepositoryContext): CatalogueReader
           },
         ];
       });
+      await attempt("locks", () => addLocks(context, points), undefined);
       const unreadable = manifests.flatMap(({ id, parsed }) =>
         "reason" in parsed ? [{ id, reason: parsed.reason }] : [],
       );
@@ -166,4 +168,27 @@ export function openCatalogueReader(context: RepositoryContext): CatalogueReader
       };
     },
   };
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/**
+ * When the store's default lock lets each point go, as far as that can be foreseen without asking for each; of
+ * points that are marked for removal, and of those only, what is really in force.
+ */
+async function addLocks(
+  context: RepositoryContext,
+  points: readonly Writable<RecoveryPoint>[],
+): Promise<void> {
+  const { read } = context.stores;
+  const lock = await read.objectLock();
+  if (lock?.mode === "none") return;
+  for (const point of points) {
+    const foreseenMs = Date.parse(point.storedAt) + (lock?.days ?? 0) * dayMs;
+    if (lock !== undefined) point.lockedUntil = instant(foreseenMs);
+    if (point.tombstone === undefined) continue;
+    const until = await read.lockedUntil(keys.manifest(context.prefix, point.manifest.id));
+    if (until === undefined) delete point.lockedUntil;
+    else point.lockedUntil = until;
+  }
 }

@@ -54,7 +54,22 @@ export async function storeFacts(context: RepositoryContext): Promise<StoreFacts
       });
     }
   }
-  return facts.find((f) => f.identity !== "ours") ?? facts[0]!;
+  return { ...(facts.find((f) => f.identity !== "ours") ?? facts[0]!), ...(await lockFacts(context)) };
+}
+
+/** Of the store the points lie in; nothing where it does not answer, which the marker tells. */
+async function lockFacts(
+  context: RepositoryContext,
+): Promise<Pick<StoreFacts, "lockDays" | "promisedLockDays">> {
+  const { mode, days } = context.settings.objectLock ?? { mode: "none", days: 0 };
+  if (mode === "none" || days === 0) return {};
+  const found = await context.stores.read.objectLock().catch(() => undefined);
+  const isWeaker = mode === "compliance" && found?.mode === "governance";
+  return {
+    promisedLockDays: days,
+    // Whoever may lift a lock is not kept from anything by it.
+    ...(found === undefined ? {} : { lockDays: isWeaker ? 0 : found.days }),
+  };
 }
 
 function owner(marker: StoreIdentity): string {

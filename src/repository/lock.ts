@@ -5,7 +5,7 @@ import { keys } from "../catalogue/keys.ts";
 import { HoldfastError } from "../errors.ts";
 import { isProcessGone, processMark } from "../process-mark.ts";
 import { canonicalJson } from "./canonical.ts";
-import { deletable, type RepositoryContext, writable } from "./context.ts";
+import { type RepositoryContext, writable } from "./context.ts";
 import type { Lease } from "./repository.ts";
 
 export const leaseMs = 60_000;
@@ -30,16 +30,8 @@ export async function takeLease(context: RepositoryContext, name: string, holder
   const id = randomUUID();
   const acquiredAt = instant(context.clock.nowMs());
   const process = await processMark();
-  const file = () =>
-    Buffer.from(
-      canonicalJson({
-        holder,
-        id,
-        acquiredAt,
-        expiresAt: instant(context.clock.nowMs() + leaseMs),
-        process,
-      }),
-    );
+  const file = (expiresAtMs = context.clock.nowMs() + leaseMs) =>
+    Buffer.from(canonicalJson({ holder, id, acquiredAt, expiresAt: instant(expiresAtMs), process }));
 
   const found = await readLock(context, key);
   const isHeld = found !== undefined && Date.parse(found.lock.expiresAt) > context.clock.nowMs();
@@ -104,7 +96,9 @@ export async function takeLease(context: RepositoryContext, name: string, holder
       const now = await readLock(context, key).catch(() => undefined);
       if (now?.lock.id !== id) return;
       try {
-        await deletable({ ...context.stores, delete: context.stores.delete ?? store }).remove([key]);
+        // Given up and not deleted: the writer may have no right to delete, and where versions are kept a server
+        // may take the mark of a deletion for the object itself (versitygw 1.8 does).
+        await store.put(key, file(0), abilities.ifMatch ? { ifMatch: now.etag } : {});
       } catch (error) {
         context.log.warn("a lock stays until its lease ends", { name, cause: String(error) });
       }

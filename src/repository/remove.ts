@@ -84,7 +84,6 @@ async function lockOf(
   manifest: Manifest,
   key: string,
 ): Promise<Instant | undefined> {
-  if (!(await context.stores.read.abilities()).objectLock) return undefined;
   const places = [key, ...manifest.artifacts.flatMap((a) => a.objects.slice(0, 1).map((o) => o.key))];
   const locks = await Promise.all(places.map((place) => context.stores.read.lockedUntil(place)));
   return locks

@@ -19,6 +19,7 @@ export type ConditionKind =
   | "log-slot-lost"
   | "store-unreachable"
   | "store-identity"
+  | "store-unlocked"
   | "source-unreachable"
   | "source-drift"
   | "job-drift"

@@ -84,6 +84,10 @@ export interface StoreFacts {
   readonly identity: "ours" | "missing" | "foreign" | "unreachable";
   /** Who owns it when foreign; why when unreachable. */
   readonly detail: string;
+  /** Days every new object is locked for; undefined where nobody may know. */
+  readonly lockDays?: number;
+  /** Days the store's settings promise; absent when they promise none. */
+  readonly promisedLockDays?: number;
 }
 
 /** One setting of a source server that differs from what its policy needs. */

@@ -375,6 +375,8 @@ class DirectoryStore implements Store {
     });
   }
 
+  objectLock = async () => ({ mode: "none", days: 0 }) as const;
+
   async lockedUntil(): Promise<undefined> {
     return undefined;
   }

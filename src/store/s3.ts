@@ -13,11 +13,13 @@ import { checkKey, checkPrefix } from "./keys.ts";
 import { S3Connection, type S3Credentials, type S3Options } from "./s3-connection.ts";
 import { failureOf, S3Failure } from "./s3-failure.ts";
 import { listObjects, listUploads } from "./s3-list.ts";
+import { readDefaultLock } from "./s3-lock.ts";
 import { getObject, readObject } from "./s3-read.ts";
 import { removeObjects } from "./s3-remove.ts";
 import { abortMultipart, PartBuffers, S3Upload } from "./s3-upload.ts";
 import { bareEtag, type Conditions, conditionsOf, putWhole } from "./s3-write.ts";
 import type {
+  DefaultLock,
   ObjectInfo,
   PutOptions,
   Store,
@@ -39,6 +41,7 @@ class S3Store implements Store {
   #conditions: Promise<{ readonly ifAbsent: boolean; readonly ifMatch: boolean }> | undefined;
   #completion: Promise<boolean> | undefined;
   #abilities: Promise<StoreAbilities> | undefined;
+  #lock: Promise<DefaultLock | undefined> | undefined;
 
   constructor(connection: S3Connection) {
     this.name = connection.settings.name;
@@ -232,11 +235,23 @@ class S3Store implements Store {
     await abortMultipart(this.#connection, checkKey(upload.key), upload.uploadId);
   }
 
+  objectLock(): Promise<DefaultLock | undefined> {
+    this.#lock ??= readDefaultLock(this.#connection).catch((error: unknown) => {
+      this.#lock = undefined;
+      throw error;
+    });
+    return this.#lock;
+  }
+
   async lockedUntil(key: string): Promise<string | undefined> {
     const found = await this.#headFull(key);
     if (found?.ObjectLockLegalHoldStatus === "ON") return heldForEver;
-    const until = found?.ObjectLockRetainUntilDate;
-    return until === undefined || until.getTime() <= Date.now() ? undefined : instant(until.getTime());
+    if (found === undefined) return undefined;
+    // Some servers apply the bucket's default when somebody deletes, and write it on no object (versitygw 1.8).
+    const days = (await this.objectLock())?.days ?? 0;
+    const byDefaultMs = days > 0 ? (found.LastModified?.getTime() ?? 0) + days * 86_400_000 : 0;
+    const untilMs = Math.max(found.ObjectLockRetainUntilDate?.getTime() ?? 0, byDefaultMs);
+    return untilMs <= Date.now() ? undefined : instant(untilMs);
   }
 
   place(prefix: string): ToolPlace {

@@ -13,6 +13,12 @@ export interface StoreAbilities {
   readonly objectLock: boolean;
 }
 
+/** Protection every new object gets: nobody removes its bytes for so many days. */
+export interface DefaultLock {
+  readonly mode: "none" | "governance" | "compliance";
+  readonly days: number;
+}
+
 export interface ObjectInfo {
   readonly key: string;
   readonly sizeBytes: number;
@@ -67,6 +73,8 @@ export interface Store {
   remove(keys: readonly string[]): Promise<void>;
   unfinishedUploads(prefix: string): Promise<readonly UnfinishedUpload[]>;
   abortUpload(upload: UnfinishedUpload): Promise<void>;
+  /** How the store locks what is put into it, unasked; undefined where this identity may not know. Cached. */
+  objectLock(): Promise<DefaultLock | undefined>;
   /** Object lock in force for this key, or undefined. */
   lockedUntil(key: string): Promise<Instant | undefined>;
   /** Where another program finds the keys under `prefix`, with the rights of this store's role; nothing is made. */

@@ -82,6 +82,7 @@ export function openMemoryStore(name: string, nowMs: () => number = Date.now): S
     abortUpload: async (upload) => {
       uploads.delete(upload.uploadId);
     },
+    objectLock: async () => ({ mode: "none", days: 0 }),
     lockedUntil: async () => undefined,
     place: (prefix) => ({ kind: "directory", path: `/nowhere/${prefix}` }),
     close: async () => {},

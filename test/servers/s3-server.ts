@@ -31,6 +31,8 @@ export interface S3ServerOptions {
   /** Data goes here instead of a new temporary folder. */
   readonly folder?: string;
   readonly bucket?: string;
+  /** The bucket keeps versions and locks each new object for so many days (versitygw). */
+  readonly lockDays?: number;
 }
 
 /** The server's program, or undefined where it cannot be had; installs it on first use. */
@@ -102,12 +104,15 @@ async function weed(program: string, folder: string, port: number) {
   return { command: program, args: server, env: {} };
 }
 
-async function versity(program: string, folder: string, port: number) {
+async function versity(program: string, folder: string, port: number, hasVersions: boolean) {
   const data = join(folder, "data");
+  const versions = join(folder, "versions");
   await mkdir(data, { recursive: true });
+  await mkdir(versions, { recursive: true });
+  const posix = ["posix", ...(hasVersions ? ["--versioning-dir", versions] : []), data];
   return {
     command: program,
-    args: ["--port", `127.0.0.1:${port}`, "--quiet", "--keep-alive", "posix", data],
+    args: ["--port", `127.0.0.1:${port}`, "--quiet", "--keep-alive", ...posix],
     env: { ROOT_ACCESS_KEY_ID: accessKeyId, ROOT_SECRET_ACCESS_KEY: secretAccessKey },
   };
 }
@@ -120,7 +125,12 @@ async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void>
 }
 
 /** Makes the bucket and writes one object, which tells that all of the server's parts are up. */
-async function untilReady(server: S3Server, child: ChildProcess, log: string): Promise<void> {
+async function untilReady(
+  server: S3Server,
+  child: ChildProcess,
+  log: string,
+  lockDays: number,
+): Promise<void> {
   const sdk = await import("@aws-sdk/client-s3");
   const client = new sdk.S3Client({
     endpoint: server.endpoint,
@@ -134,12 +144,25 @@ async function untilReady(server: S3Server, child: ChildProcess, log: string): P
   try {
     for (const endMs = Date.now() + 60_000; Date.now() < endMs && child.exitCode === null; ) {
       try {
-        const made = new sdk.CreateBucketCommand({ Bucket: server.bucket });
+        const made = new sdk.CreateBucketCommand({
+          Bucket: server.bucket,
+          ...(lockDays > 0 ? { ObjectLockEnabledForBucket: true } : {}),
+        });
         await client.send(made).catch((error: Error) => {
           if (!/BucketAlready/.test(error.name)) throw error;
         });
         await store.put("ready", Buffer.from("ready"));
         await store.remove(["ready"]);
+        if (lockDays > 0)
+          await client.send(
+            new sdk.PutObjectLockConfigurationCommand({
+              Bucket: server.bucket,
+              ObjectLockConfiguration: {
+                ObjectLockEnabled: "Enabled",
+                Rule: { DefaultRetention: { Mode: "COMPLIANCE", Days: lockDays } },
+              },
+            }),
+          );
         return;
       } catch (error) {
         last = error;
@@ -164,7 +187,10 @@ export async function startS3Server(
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), `holdfast-${kind}-`)));
   const bucket = options.bucket ?? "backups";
   const [port = 0] = await freePorts(1);
-  const { command, args, env } = await (kind === "seaweedfs" ? weed : versity)(program, folder, port);
+  const lockDays = options.lockDays ?? 0;
+  const { command, args, env } = await (kind === "seaweedfs"
+    ? weed(program, folder, port)
+    : versity(program, folder, port, lockDays > 0));
   const log = join(folder, "server.log");
   const output = openSync(log, "w");
   const child = spawn(command, args, {
@@ -198,7 +224,7 @@ export async function startS3Server(
     },
   };
   try {
-    await untilReady(server, child, log);
+    await untilReady(server, child, log, lockDays);
   } catch (error) {
     await server.stop();
     throw error;

@@ -231,6 +231,12 @@ describe("what lies outside the catalogue", () => {
       "store-identity",
     );
     expect(conditions({ store: { ...store, identity: "missing" } })).toContain("store-identity");
+    const unlocked = { ...store, promisedLockDays: 30, lockDays: 7 };
+    expect(conditions({ store: unlocked })).toContain("store-unlocked");
+    expect(conditions({ store: { ...unlocked, lockDays: 30 } })).not.toContain("store-unlocked");
+    // Who may not ask knows nothing, and claims nothing.
+    const { lockDays: _days, ...unknown } = unlocked;
+    expect(conditions({ store: unknown })).not.toContain("store-unlocked");
     const half = { ...catalogue(nightly), complete: false, remarks: ["listing cut short"] };
     expect(conditions({ catalogue: half })).toContain("catalogue-incomplete");
     const damaged = { ...catalogue(nightly), unreadable: [{ id: "x", reason: "no JSON" }] };
