@@ -149,6 +149,60 @@ describe("residents", () => {
   });
 });
 
+describe("a resident that cannot work", () => {
+  it("is seen as a failed run with its cause, and no longer once it has lived for a minute", async () => {
+    const { state, lines } = place();
+    let nowMs = Date.parse("2026-11-20T12:00:00Z");
+    const waits: { readonly ms: number; readonly done: () => void }[] = [];
+    const clock = {
+      nowMs: () => nowMs,
+      // The minute is over when the test says so; other waits are real.
+      wait: (ms: number, signal?: AbortSignal) =>
+        ms === 60_000
+          ? new Promise<void>((done, reject) => {
+              waits.push({ ms, done });
+              signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+            })
+          : systemClock.wait(Math.min(ms, 100), signal),
+    };
+    const platform = openLocalPlatform({
+      stateDirectory: state,
+      clock,
+      log: silent,
+      argv: ["sh", "-c"],
+      maxParallelRuns: 4,
+    });
+    const result = `printf '{"code":"source-unreachable","message":"nobody there"}' > "$HOLDFAST_RESULT"`;
+    const script = `echo x >> ${lines}; [ -e ${lines}-well ] && exec sleep 300; ${result}; exit 10`;
+    await platform.start();
+    await platform.putJob(
+      job(lines, { key: "p/log", kind: "log", schedule: { kind: "resident" }, argv: [script] }),
+      "r1",
+    );
+    const newest = async () => (await platform.observe()).jobs[0]?.runs[0];
+    await until(async () => (await newest()) !== undefined);
+    expect(await newest()).toMatchObject({
+      key: "p/log",
+      outcome: "failed",
+      exitStatus: 10,
+      code: "source-unreachable",
+      message: "nobody there",
+    });
+    writeFileSync(`${lines}-well`, "");
+    nowMs += 5000;
+    const before = linesOf(lines).length;
+    await until(() => linesOf(lines).length > before);
+    nowMs += 5000;
+    const livesMs = nowMs;
+    await until(() => waits.length > 0);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    nowMs = livesMs + 60_000;
+    waits.at(-1)?.done();
+    await until(async () => (await newest())?.outcome === "succeeded");
+    await platform.stop(1000);
+  });
+});
+
 describe("kill -9", () => {
   const child = (state: string): ChildProcess =>
     spawn(process.execPath, [join(import.meta.dirname, "platform-process.ts"), state], { stdio: "ignore" });
