@@ -1,9 +1,10 @@
 /** The engines there are: one line each. A component without a line is checked and not yet run. */
 import type { ComponentKind } from "../component.ts";
 import type { Engine } from "./engine.ts";
+import { mongodb } from "./mongodb/engine.ts";
 import { postgresql } from "./postgresql/engine.ts";
 
-const list: readonly Engine[] = [postgresql];
+const list: readonly Engine[] = [postgresql, mongodb];
 
 export const engines: Partial<Readonly<Record<ComponentKind, Engine>>> = Object.fromEntries(
   list.map((engine) => [engine.kind, engine]),
