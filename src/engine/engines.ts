@@ -3,8 +3,9 @@ import type { ComponentKind } from "../component.ts";
 import type { Engine } from "./engine.ts";
 import { mongodb } from "./mongodb/engine.ts";
 import { postgresql } from "./postgresql/engine.ts";
+import { redis } from "./redis/engine.ts";
 
-const list: readonly Engine[] = [postgresql, mongodb];
+const list: readonly Engine[] = [postgresql, mongodb, redis];
 
 export const engines: Partial<Readonly<Record<ComponentKind, Engine>>> = Object.fromEntries(
   list.map((engine) => [engine.kind, engine]),

@@ -53,6 +53,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "age-encryption": ["crypto"],
   pg: ["engine"],
   mongodb: ["engine"],
+  "@redis/client": ["engine"],
   "prom-client": ["report"],
   pino: ["cli"],
   commander: ["cli"],

@@ -1,0 +1,68 @@
+/**
+ * Restores into a folder a server can start on as it is, with the append-only file on or off. A server with it on
+ * never looks at a snapshot; so where the point has no set of its own, the snapshot becomes the base of one.
+ */
+import { mkdir, readdir, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { Manifest } from "../../catalogue/manifest.ts";
+import { HoldfastError } from "../../errors.ts";
+import type { EngineContext, RecoveryTarget, Restored, RestoreRequest } from "../engine.ts";
+import { snapshotArtifact } from "./capture.ts";
+import { decode } from "./decode.ts";
+
+/** Nobody has this port by accident; a person may choose another. */
+const usualPort = 6380;
+
+/** @throws as the contract says */
+export async function restore(context: EngineContext, given: RestoreRequest): Promise<Restored> {
+  const directory = resolve(given.directory);
+  const member = given.chain[0];
+  if (member === undefined) throw new HoldfastError("point-unknown", "a restore needs a recovery point");
+  const { manifest, source } = member;
+  await requireEmpty(directory);
+  requireReachable(given.target, manifest);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const checks = await decode(context, manifest, source, directory);
+  return {
+    directory,
+    restoredBytes: await sizeOf(directory),
+    startCommand: startCommand(directory),
+    checks,
+  };
+}
+
+function requireReachable(target: RecoveryTarget, manifest: Manifest): void {
+  if (target.kind === "point" || target.kind === "latest") return;
+  if (target.kind === "time" && Date.parse(target.at) >= Date.parse(manifest.consistentAt)) return;
+  throw new HoldfastError(
+    "target-unreachable",
+    `Redis is restored to the state of a point, and point ${manifest.id} is of ${manifest.consistentAt}`,
+    { hint: "use --at TIME: Holdfast takes the newest point before it" },
+  );
+}
+
+/** @throws target-not-empty when something is in it; nothing is ever overwritten */
+async function requireEmpty(path: string): Promise<void> {
+  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    if (error.code === "ENOTDIR") return ["(it is a file)"];
+    throw new HoldfastError("usage", `'${path}' cannot be read: ${error.message}`, { cause: error });
+  });
+  if (names.length === 0) return;
+  throw new HoldfastError("target-not-empty", `'${path}' is not empty (${names.slice(0, 3).join(", ")})`);
+}
+
+async function sizeOf(directory: string): Promise<number> {
+  const files = new Map<number, number>();
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const found = await stat(join(entry.parentPath, entry.name));
+    files.set(found.ino, found.size);
+  }
+  return [...files.values()].reduce((sum, size) => sum + size, 0);
+}
+
+function startCommand(directory: string): string {
+  const folder = /^[\w./-]+$/.test(directory) ? directory : `'${directory.replaceAll("'", "'\\''")}'`;
+  return `redis-server --dir ${folder} --dbfilename ${snapshotArtifact} --appendonly yes --bind 127.0.0.1 --port ${usualPort}`;
+}
