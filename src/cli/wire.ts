@@ -162,6 +162,7 @@ export async function buildWorld(
         workDirectory,
         secret: readSecret,
         step: (text) => options.steps.step(text),
+        store: async (role) => (await storesOf(policy.store)).stores[role].place(""),
       };
       try {
         return await work(context);

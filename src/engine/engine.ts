@@ -2,7 +2,7 @@
  * The contract of an engine: all that Holdfast knows about one component kind lives in one folder behind
  * this. `test/conformance/engine.ts` holds every engine to it.
  */
-import type { ArtifactSink, ArtifactSource } from "../catalogue/artifact.ts";
+import type { ArtifactSink, ArtifactSource, ToolPlace } from "../catalogue/artifact.ts";
 import type { LogArchive, LogNames } from "../catalogue/catalogue.ts";
 import type { HandRecipe } from "../catalogue/hand-recipe.ts";
 import type { Instant } from "../catalogue/instant.ts";
@@ -28,6 +28,8 @@ export interface EngineContext {
   secret(reference: SecretReference): Promise<string>;
   /** One step of long work, for people. */
   step(text: string): void;
+  /** The policy's own store, whole, with the rights of the role: for engines that look after what lies in it. */
+  store(role: "read" | "write"): Promise<ToolPlace>;
 }
 
 export interface CaptureRequest {

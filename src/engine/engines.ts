@@ -4,8 +4,9 @@ import type { Engine } from "./engine.ts";
 import { mongodb } from "./mongodb/engine.ts";
 import { postgresql } from "./postgresql/engine.ts";
 import { redis } from "./redis/engine.ts";
+import { s3 } from "./s3/engine.ts";
 
-const list: readonly Engine[] = [postgresql, mongodb, redis];
+const list: readonly Engine[] = [postgresql, mongodb, redis, s3];
 
 export const engines: Partial<Readonly<Record<ComponentKind, Engine>>> = Object.fromEntries(
   list.map((engine) => [engine.kind, engine]),

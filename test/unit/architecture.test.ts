@@ -45,7 +45,8 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "js-yaml": ["policy"],
   ajv: ["policy"],
   "ajv-formats": ["policy"],
-  "@aws-sdk/client-s3": ["store"],
+  // The store keeps objects; the engine of buckets looks after their settings.
+  "@aws-sdk/client-s3": ["store", "engine"],
   "@aws-sdk/s3-request-presigner": ["store"],
   "simple-git": ["source"],
   "@kubernetes/client-node": ["platform"],

@@ -40,7 +40,7 @@ describe("the shipped policies", () => {
     expect(rows).toEqual([
       ["clickhouse", "bud-backups/clickhouse/", "us-east-1", { daily: 14 }],
       ["kubernetes", "bud-velero/backups/", "us-east-1", { daily: 30 }],
-      ["minio", "bud-models-dr/", "us-west-2", { forever: true }],
+      ["minio", "bud-models-dr/holdfast/minio/", "us-west-2", { forever: true }],
       ["mongodb", "bud-backups/mongodb/", "us-east-1", { daily: 14 }],
       ["postgresql", "bud-backups/postgresql/", "us-east-1", { daily: 7, weekly: 4, monthly: 12, yearly: 1 }],
       ["redis", "bud-backups/redis/", "us-east-1", { daily: 7 }],

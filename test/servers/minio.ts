@@ -1,0 +1,157 @@
+/** A pair of MinIO servers with a bucket each, from which one replicates to the other once a policy is mended. */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import type { Policy, StoreSettings } from "../../src/policy/model.ts";
+import { freePort } from "./postgresql.ts";
+import { s3Settings } from "./settings.ts";
+import { until } from "./waiting.ts";
+import { policyFor } from "./world.ts";
+
+/** The folder of minio and mc, or undefined where they cannot be had. */
+export function minioPrograms(): string | undefined {
+  const script = fileURLToPath(new URL("../../.ci/minio.sh", import.meta.url));
+  try {
+    return execFileSync("sh", [script], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+export interface TestMinio {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly client: S3Client;
+  stop(): Promise<void>;
+}
+
+export const minioUser = "holdfast-test";
+
+export async function startMinio(programs: string, password: string, bucket: string): Promise<TestMinio> {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-minio-"));
+  const [port, consolePort] = [await freePort(), await freePort()];
+  const child = spawn(
+    join(programs, "minio"),
+    [
+      "server",
+      "--quiet",
+      "--address",
+      `127.0.0.1:${port}`,
+      "--console-address",
+      `127.0.0.1:${consolePort}`,
+      join(folder, "data"),
+    ],
+    {
+      stdio: "ignore",
+      env: {
+        PATH: process.env["PATH"] ?? "",
+        HOME: folder,
+        MINIO_ROOT_USER: minioUser,
+        MINIO_ROOT_PASSWORD: password,
+        MINIO_BROWSER: "off",
+        MINIO_CI_CD: "1",
+        MINIO_UPDATE: "off",
+      },
+    },
+  );
+  const last = () => child.kill("SIGKILL");
+  process.once("exit", last);
+  const endpoint = `http://127.0.0.1:${port}`;
+  const client = new S3Client({
+    endpoint,
+    region: "us-east-1",
+    forcePathStyle: true,
+    credentials: { accessKeyId: minioUser, secretAccessKey: password },
+    requestChecksumCalculation: "WHEN_REQUIRED",
+  });
+  await until(async () =>
+    client.send(new CreateBucketCommand({ Bucket: bucket })).then(
+      () => true,
+      (error: Error) => /BucketAlready/.test(error.name),
+    ),
+  );
+  return {
+    endpoint,
+    bucket,
+    client,
+    stop: async () => {
+      process.removeListener("exit", last);
+      client.destroy();
+      await ended(child);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.kill("SIGKILL");
+  await exit;
+}
+
+export const replicaSecretName = "HOLDFAST_TEST_REPLICA_SECRET";
+export const sourceSecretName = "HOLDFAST_TEST_SOURCE_SECRET";
+const userName = "HOLDFAST_TEST_MINIO_USER";
+
+/** Credentials come by environment, as in a policy. */
+export function setMinioSecrets(password: string): void {
+  process.env[userName] = minioUser;
+  process.env[sourceSecretName] = password;
+  process.env[replicaSecretName] = password;
+}
+
+export function clearMinioSecrets(): void {
+  for (const name of [userName, sourceSecretName, replicaSecretName]) delete process.env[name];
+}
+
+export function replicaStore(replica: Pick<TestMinio, "endpoint" | "bucket">): StoreSettings {
+  const keys = {
+    accessKeyId: { env: userName },
+    secretAccessKey: { env: replicaSecretName },
+  };
+  return {
+    ...s3Settings(replica.endpoint, replica.bucket, "primary"),
+    credentials: { write: keys, read: keys, delete: keys },
+  };
+}
+
+export function replicationPolicy(
+  source: Pick<TestMinio, "endpoint" | "bucket">,
+  programs: string,
+  changes: Partial<Policy> = {},
+): Policy {
+  const { log: _, ...general } = policyFor({ port: 0, binDirectory: "" });
+  return {
+    ...general,
+    name: "models",
+    component: "s3",
+    connection: {
+      endpoint: source.endpoint,
+      bucket: source.bucket,
+      accessKeyIdFrom: { env: userName },
+      secretAccessKeyFrom: { env: sourceSecretName },
+    },
+    objectives: { ...general.objectives, rpoMs: 15 * 60_000, reachMs: "forever", pitrWindowMs: 0 },
+    schedule: { kind: "continuous" },
+    capture: {
+      method: "replication",
+      codec: "zstd",
+      level: 1,
+      options: {
+        existingObjects: true,
+        deletes: true,
+        deleteMarkers: true,
+        maxLag: "60s",
+        toolDirectory: programs,
+      },
+    },
+    store: { name: "primary", prefix: "holdfast/models/" },
+    assertions: [{ sql: "count > 0", database: "" }],
+    canaryEveryMs: 0,
+    ...changes,
+  };
+}
