@@ -5,8 +5,9 @@ import { mongodb } from "./mongodb/engine.ts";
 import { postgresql } from "./postgresql/engine.ts";
 import { redis } from "./redis/engine.ts";
 import { s3 } from "./s3/engine.ts";
+import { secrets } from "./secrets/engine.ts";
 
-const list: readonly Engine[] = [postgresql, mongodb, redis, s3];
+const list: readonly Engine[] = [postgresql, mongodb, redis, s3, secrets];
 
 export const engines: Partial<Readonly<Record<ComponentKind, Engine>>> = Object.fromEntries(
   list.map((engine) => [engine.kind, engine]),

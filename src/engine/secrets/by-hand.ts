@@ -68,7 +68,7 @@ function exportByHand(point: Manifest): HandRecipe {
 }
 
 function snapshotByHand(point: Manifest): HandRecipe {
-  const settings = `storage "raft" { path = "$DIR/raft", node_id = "restored" }
+  const settings = `storage "raft" { path = "$DIR/raft", node_id = "restored", performance_multiplier = 1 }
 listener "tcp" { address = "127.0.0.1:$PORT", cluster_address = "127.0.0.1:$((PORT + 1))", tls_disable = true }
 api_addr = "http://127.0.0.1:$PORT"
 cluster_addr = "http://127.0.0.1:$((PORT + 1))"`;

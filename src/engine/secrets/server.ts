@@ -27,7 +27,7 @@ export function serverSettings(port: number, clusterPort: number, folder: string
   const storage =
     folder === undefined
       ? 'storage "inmem" {}'
-      : `storage "raft" {\n  path = ${JSON.stringify(folder)}\n  node_id = "holdfast"\n}`;
+      : `storage "raft" {\n  path = ${JSON.stringify(folder)}\n  node_id = "holdfast"\n  performance_multiplier = 1\n}`;
   return `ui = false
 api_addr = "http://127.0.0.1:${port}"
 cluster_addr = "http://127.0.0.1:${clusterPort}"
