@@ -6,7 +6,9 @@ import { describe, it } from "vitest";
 import { settingsOf, withClient } from "../../src/engine/redis/connection.ts";
 import { freePort } from "../servers/postgresql.ts";
 import { contentsOf, fillRedis, redisPolicy, redisPrograms, startRedis } from "../servers/redis.ts";
-import { engineConformance } from "./engine.ts";
+import { type EngineFixture, engineConformance } from "./engine.ts";
+import { engineDamage } from "./engine-damage.ts";
+import { engineKills } from "./engine-kills.ts";
 
 const password = "correct-horse-battery-$taple'\"";
 const secretName = "HOLDFAST_TEST_REDIS_PASSWORD";
@@ -21,7 +23,7 @@ for (const { major, isLogged } of [
     describe(`engine ${name}`, () => it.skip("the server cannot be had here", () => {}));
     continue;
   }
-  engineConformance(name, async () => {
+  const open = async (): Promise<EngineFixture> => {
     const redis = await startRedis({ programs, password, settings: { appendonly: isLogged ? "yes" : "no" } });
     process.env[secretName] = password;
     await redis.ask((client) => fillRedis(client, 300));
@@ -74,5 +76,8 @@ for (const { major, isLogged } of [
         await redis.stop();
       },
     };
-  });
+  };
+  engineConformance(name, open);
+  if (isLogged) engineDamage("Redis", open);
+  if (isLogged) engineKills("Redis", open);
 }

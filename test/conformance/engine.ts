@@ -46,6 +46,8 @@ export interface EngineFixture {
   };
   /** Work that must run beside the captures, such as a log receiver; undefined for none. */
   beside?(test: TestWorld): { stop(): Promise<void> };
+  /** Makes the log begin a new piece, after which the receiver stores the one before whole. Absent without a log. */
+  endLogPiece?(): Promise<void>;
   close(): Promise<void>;
 }
 

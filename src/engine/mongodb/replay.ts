@@ -8,7 +8,15 @@ import type { LogSegment } from "../../catalogue/catalogue.ts";
 import type { Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext, RecoveryTarget, RestoreRequest } from "../engine.ts";
-import { comparePositions, entryMs, isAtOrAfter, type Position, positionWords, slicesOf } from "./oplog.ts";
+import {
+  comparePositions,
+  entryMs,
+  isAtOrAfter,
+  logNames,
+  type Position,
+  positionWords,
+  slicesOf,
+} from "./oplog.ts";
 import { fetchSlice, type SliceEntry } from "./slice-cover.ts";
 
 /** In the folder of a restore; a folder of its own, because mongorestore takes a folder. */
@@ -87,16 +95,16 @@ export function chooseSlices(
   if (need === undefined) return { slices: [] };
   const slices: LogSegment[] = [];
   let next = need.firstSequence;
+  const nameAt = (sequence: number): string => logNames.segmentName(need.branch, sequence);
   for (const slice of stored) {
     if (slice.sequence < next) continue;
     const isHole = slice.sequence > next || slices.at(-1)?.partial === true;
     // An unfinished slice ends the way, unless it is the last: what came behind it in it was never stored.
-    if (isHole)
-      return { slices, missing: `${need.branch} number ${slice.sequence > next ? next : next - 1}` };
+    if (isHole) return { slices, missing: nameAt(slice.sequence > next ? next : next - 1) };
     slices.push(slice);
     next += 1;
   }
-  return slices.length === 0 ? { slices, missing: `${need.branch} number ${next}` } : { slices };
+  return slices.length === 0 ? { slices, missing: nameAt(next) } : { slices };
 }
 
 function requireJoint(before: SliceEntry | undefined, first: SliceEntry | undefined, name: string): void {
