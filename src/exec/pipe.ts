@@ -98,7 +98,9 @@ async function feed(
     await pipeline(input, program.child.stdin);
   } catch (error) {
     // A program that went away is judged by its exit status, or by the input left over.
-    if (failed !== undefined && (failed as NodeJS.ErrnoException).code !== "EPIPE") end(failed);
+    // One that was never there closes its end at once, and the input is told of that and nothing else.
+    const code = (failed as NodeJS.ErrnoException | undefined)?.code;
+    if (failed !== undefined && code !== "EPIPE" && code !== "ERR_STREAM_PREMATURE_CLOSE") end(failed);
     else if (!isClosedPipe(error)) end(error);
     else end(new HoldfastError("tool-failed", `'${program.name}' ended before it had read all of its input`));
   }

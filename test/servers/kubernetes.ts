@@ -42,6 +42,16 @@ export function whyNoCluster(level: "control" | "node" = "control"): string | un
   return existsSync("/usr/lib/cni/bridge") ? undefined : "the CNI plugins are not installed";
 }
 
+/**
+ * The bridge of the pods' network is there with its address before the first pod is, so that servers of a test can
+ * listen where pods reach them. It goes with the cluster.
+ */
+export function raiseBridge(): void {
+  quietly("ip", ["link", "add", bridge, "type", "bridge"]);
+  quietly("ip", ["addr", "add", `${hostOfPods}/16`, "dev", bridge]);
+  quietly("ip", ["link", "set", bridge, "up"]);
+}
+
 function hasProgram(name: string): boolean {
   return `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":").some((folder) => existsSync(join(folder, name)));
 }

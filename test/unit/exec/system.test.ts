@@ -107,6 +107,20 @@ describe("pipe", () => {
     await expect(pipe.done).rejects.toThrow("SIGKILL");
   });
 
+  it("says of a program that is not there that it is, also to one who pours a long input into it", async () => {
+    const slow = async function* () {
+      for (let i = 0; i < 200; i += 1) {
+        await sleep(5);
+        yield Buffer.alloc(100_000);
+      }
+    };
+    for (const chunks of [slow(), Array.from({ length: 100 }, () => Buffer.alloc(100_000))]) {
+      const input = Readable.from(chunks, { objectMode: false });
+      const pipe = exec.pipe([{ argv: ["no-such-program"] }], { input });
+      await expect(pipe.done).rejects.toMatchObject({ code: "tool-missing" });
+    }
+  });
+
   it("tells a missing program in any place", async () => {
     for (const commands of [
       [{ argv: ["/nowhere/a"] }, sh("cat")],

@@ -134,7 +134,7 @@ function reconciler(settings: InstallSettings): KubeObject {
               imagePullPolicy: "IfNotPresent",
               ...(command.length === 0 ? {} : { command }),
               args: [
-                ...["run", "--repository", repositoryUrl, "--state", "/var/lib/holdfast"],
+                ...["run", "--repository", repositoryUrl, "--state", "/var/lib/holdfast/state"],
                 ...["--listen", `0.0.0.0:${statusPort}`, "--platform", "kubernetes"],
               ],
               env: [

@@ -19,7 +19,8 @@ export const usualSettings: ObjectSettings = {
   environmentSecret: "holdfast-environment",
   identitySecret: "holdfast-identity",
   command: [],
-  extraArgs: ["--bundle", "/etc/holdfast/policies/bundle", "--state", "/var/lib/holdfast", "--quiet"],
+  // Not the volume's own folder: that one belongs to the kubelet, and closing it to others would be refused.
+  extraArgs: ["--bundle", "/etc/holdfast/policies/bundle", "--state", "/var/lib/holdfast/state", "--quiet"],
 };
 
 export const policiesConfigMap = "holdfast-policies";
