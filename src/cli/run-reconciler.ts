@@ -16,6 +16,7 @@ import { describeAction } from "../report/plan-action.ts";
 import type { Revision } from "../source/source.ts";
 import { systemClock } from "../time/clock.ts";
 import { complain, printJson } from "./console.ts";
+import { openIssues } from "./issues.ts";
 import { type SharedOptions, wireOptions } from "./options.ts";
 import { readBundle, readSchemas } from "./policy-files.ts";
 import { openPlatform, openSource } from "./reconciler.ts";
@@ -119,13 +120,22 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       clock: systemClock,
       log: wiring.log,
     });
+    const issues = openIssues(
+      wiring,
+      () => world,
+      () => seen,
+    );
     const telling = everyMinute(signal, async () => {
       const reports = world.set.reconciler?.reports.path;
       if (reports !== undefined) {
         lastReportAt = (await source.lastPublished(reports).catch(() => undefined))?.at ?? lastReportAt;
       }
       const fired = firedAlerts(currentConditions(facts()), world.set.alerts);
-      const failed = await notifier.update(fired.map(alertOf));
+      const failed = [
+        ...(await notifier.update(fired.map(alertOf))),
+        // Before the first look nothing is known, and what is not known must close no issue.
+        ...(seen === undefined ? [] : await issues.update(fired.map(alertOf))),
+      ];
       const isAlive = loop !== undefined && loop.state !== "stalled" && isPolling(loop, world);
       undelivered = [...failed, ...(isAlive ? await notifier.heartbeat() : [])];
     });

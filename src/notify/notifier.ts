@@ -139,7 +139,7 @@ export function openNotifier(input: {
   };
 }
 
-/** A dead-man is called and not told; GitHub issues are not there yet. */
+/** A dead-man is called and not told; issues are kept by `github-issues.ts`. */
 function isToldByPost({ type }: Receiver): boolean {
   return type === "webhook" || type === "alertmanager";
 }

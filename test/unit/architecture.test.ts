@@ -50,6 +50,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "@aws-sdk/s3-request-presigner": ["store"],
   "simple-git": ["source"],
   "@kubernetes/client-node": ["platform"],
+  octokit: ["notify"],
   "node-cron": ["platform"],
   "age-encryption": ["crypto"],
   pg: ["engine"],
