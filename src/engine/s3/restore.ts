@@ -9,7 +9,8 @@ import type { EngineContext, RecoveryTarget, Restored, RestoreRequest } from "..
 import { inventoryArtifact } from "./capture.ts";
 import type { InventoryLine } from "./inventory.ts";
 import { mcEnvironment, mcPath } from "./mc.ts";
-import { canaryKey, ownPrefix, replicaOf, type Side } from "./sides.ts";
+import { canaryKey, ownPrefix, replicaOf, type Side, withSide } from "./sides.ts";
+import { compareKeys, listEntries } from "./versions.ts";
 
 export const dataFolder = "data";
 const batchFiles = 200;
@@ -28,7 +29,10 @@ export async function restore(context: EngineContext, request: RestoreRequest): 
   const replica = await replicaOf(context, "read");
   await copyAll(context, replica, join(directory, dataFolder), rewindMs);
   const checks: Check[] = [];
-  if (rewindMs === Date.parse(manifest.consistentAt)) checks.push(await compare(context, replica, directory));
+  if (rewindMs === Date.parse(manifest.consistentAt)) {
+    await removeLater(replica, directory);
+    checks.push(await compare(context, replica, directory));
+  } else await settle(context, replica, directory, rewindMs);
   return {
     directory,
     restoredBytes: await bytesBelow(join(directory, dataFolder)),
@@ -96,6 +100,41 @@ async function copyAll(
   await rm(join(directory, ownPrefix), { recursive: true, force: true });
 }
 
+/** Where a key's bytes lie. @throws data-damaged for a key that would lead out of the folder */
+function fileOf(directory: string, key: string): string {
+  if (key.startsWith("/") || key.split("/").includes(".."))
+    throw new HoldfastError("data-damaged", `the key '${key}' leads out of the folder`, {
+      hint: "restore it into a bucket with mc mirror",
+    });
+  return join(directory, dataFolder, key);
+}
+
+/** What the client took along of the second in which the point was taken, and the point does not hold. */
+function removeLater(replica: Side, directory: string): Promise<void> {
+  return withSide(replica, async (client) => {
+    const lines = linesOf(join(directory, inventoryArtifact))[Symbol.asyncIterator]();
+    let line = await lines.next();
+    for await (const { key } of listEntries(client, replica)) {
+      while (line.done !== true && compareKeys(line.value.key, key) < 0) line = await lines.next();
+      if (line.done === true || line.value.key !== key) await rm(fileOf(directory, key), { force: true });
+    }
+  });
+}
+
+/** Of keys that changed within the second of the target, the version of the instant itself. */
+function settle(context: EngineContext, replica: Side, directory: string, atMs: number): Promise<void> {
+  const secondMs = Math.ceil(atMs / 1000) * 1000;
+  return withSide(replica, async (client) => {
+    for await (const { key, versions } of listEntries(client, replica)) {
+      if (!versions.some((v) => v.modifiedMs > atMs && v.modifiedMs <= secondMs)) continue;
+      const wanted = versions.find((v) => v.modifiedMs <= atMs);
+      await rm(fileOf(directory, key), { force: true });
+      if (wanted === undefined || wanted.isMarker) continue;
+      await fetchVersion(context, replica, directory, { key, ...wanted });
+    }
+  });
+}
+
 /** Size of every file, and MD5 of those whose entity tag is one, against the inventory; a wrong version is fetched by its id. */
 async function compare(context: EngineContext, replica: Side, directory: string): Promise<Check> {
   const wrong: string[] = [];
@@ -126,7 +165,7 @@ async function differing(
   directory: string,
   lines: readonly InventoryLine[],
 ): Promise<readonly InventoryLine[]> {
-  const pathOf = (line: InventoryLine): string => join(directory, dataFolder, line.key);
+  const pathOf = (line: InventoryLine): string => fileOf(directory, line.key);
   const wrong = new Set<InventoryLine>();
   const summed: InventoryLine[] = [];
   for (const line of lines) {
@@ -153,7 +192,7 @@ async function fetchVersion(
   directory: string,
   line: InventoryLine,
 ): Promise<void> {
-  const target = join(directory, dataFolder, line.key);
+  const target = fileOf(directory, line.key);
   await context.exec
     .run(
       {
