@@ -1,5 +1,5 @@
 /** A pair of MinIO servers with a bucket each, from which one replicates to the other once a policy is mended. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import type { Policy, StoreSettings } from "../../src/policy/model.ts";
 import { freePort } from "./postgresql.ts";
 import { s3Settings } from "./settings.ts";
-import { until } from "./waiting.ts";
+import { killed, until } from "./waiting.ts";
 import { policyFor } from "./world.ts";
 
 /** The folder of minio and mc, or undefined where they cannot be had. */
@@ -80,17 +80,10 @@ export async function startMinio(programs: string, password: string, bucket: str
     stop: async () => {
       process.removeListener("exit", last);
       client.destroy();
-      await ended(child);
+      await killed(child);
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGKILL");
-  await exit;
 }
 
 export const replicaSecretName = "HOLDFAST_TEST_REPLICA_SECRET";

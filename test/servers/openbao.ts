@@ -1,5 +1,5 @@
 /** Real OpenBao servers on the loopback: initialised, unsealed, with raft storage, gone after `stop`. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { findMounts, readPolicies } from "../../src/engine/secrets/key-value.ts"
 import { healthOf, serverSettings } from "../../src/engine/secrets/server.ts";
 import type { Policy } from "../../src/policy/model.ts";
 import { freePort } from "./postgresql.ts";
-import { until } from "./waiting.ts";
+import { killed, until } from "./waiting.ts";
 import { policyFor } from "./world.ts";
 
 /** Full path of `bao`, or undefined where it cannot be had. */
@@ -58,17 +58,10 @@ export async function startBao(program: string): Promise<TestBao> {
     stop: async () => {
       process.removeListener("exit", last);
       api.close();
-      await ended(child);
+      await killed(child);
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGKILL");
-  await exit;
 }
 
 /** Mounts a key-value engine and waits until it takes values. */

@@ -1,5 +1,5 @@
 /** Real Redis servers on free ports, each with an empty folder, gone after `stop`. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { canaryKey } from "../../src/engine/redis/canary.ts";
 import { type Client, settingsOf, withClient } from "../../src/engine/redis/connection.ts";
 import type { Policy } from "../../src/policy/model.ts";
 import { freePort } from "./postgresql.ts";
-import { until } from "./waiting.ts";
+import { killed, until } from "./waiting.ts";
 import { policyFor } from "./world.ts";
 
 /** Programs of Redis 7 are Debian's; of 8 they come into the cache. */
@@ -65,7 +65,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
   child.stdin.end();
   const connection = { ...settingsOf({ port }), ...(password === undefined ? {} : { password }) };
   const stop = async (): Promise<void> => {
-    await ended(child);
+    await killed(child);
     if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
   };
   const last = () => child.kill("SIGKILL");
@@ -89,13 +89,6 @@ export async function startRedis(options: RedisOptions = {}): Promise<TestRedis>
       ),
   );
   return redis;
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGKILL");
-  await exit;
 }
 
 export function redisPolicy(

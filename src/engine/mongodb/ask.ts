@@ -4,6 +4,7 @@
  */
 import { BSON, type MongoClient } from "mongodb";
 import { HoldfastError } from "../../errors.ts";
+import { compareNumbers } from "../comparison.ts";
 
 /** Commands that only read; what judges a restore must not be able to change it. */
 const reading = ["aggregate", "collStats", "count", "dbStats", "distinct", "find", "listCollections", "ping"];
@@ -13,7 +14,7 @@ export async function ask(client: MongoClient, statement: string, database: stri
   const { command, operator, number } = parseStatement(statement);
   const answer = await client.db(database === "" ? "test" : database).command(command);
   const value = singleValue(answer);
-  return operator === undefined ? value : compare(Number(value), operator, number);
+  return operator === undefined ? value : compareNumbers(Number(value), operator, number);
 }
 
 interface Statement {
@@ -52,21 +53,4 @@ export function singleValue(answer: BSON.Document): unknown {
   }
   if (Array.isArray(answer["values"])) return answer["values"].length;
   return answer["n"] ?? answer["ok"] === 1;
-}
-
-function compare(value: number, operator: string, number: number): boolean {
-  switch (operator) {
-    case "==":
-      return value === number;
-    case "!=":
-      return value !== number;
-    case ">=":
-      return value >= number;
-    case "<=":
-      return value <= number;
-    case ">":
-      return value > number;
-    default:
-      return value < number;
-  }
 }

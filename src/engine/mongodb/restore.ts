@@ -2,11 +2,12 @@
  * Restores into a folder: the archive as mongodump wrote it, and beside it the oplog from its end to the target.
  * Both are what mongorestore takes; no server is started here.
  */
-import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext, RecoveryTarget, Restored, RestoreRequest } from "../engine.ts";
+import { quoteShell, requireEmpty } from "../target-folder.ts";
 import type { ArchiveFacts } from "./archive.ts";
 import { archiveArtifact } from "./capture.ts";
 import { archiveCheck, archiveOf, readArchiveFile } from "./inspect.ts";
@@ -95,17 +96,6 @@ function requireReachable(target: RecoveryTarget, manifest: Manifest): void {
   }
 }
 
-/** @throws target-not-empty when something is in it; nothing is ever overwritten */
-async function requireEmpty(path: string): Promise<void> {
-  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    if (error.code === "ENOTDIR") return ["(it is a file)"];
-    throw new HoldfastError("usage", `'${path}' cannot be read: ${error.message}`, { cause: error });
-  });
-  if (names.length === 0) return;
-  throw new HoldfastError("target-not-empty", `'${path}' is not empty (${names.slice(0, 3).join(", ")})`);
-}
-
 function startCommand(directory: string, facts: ArchiveFacts, replay: Replay): string {
   const folder = quoteShell(directory);
   const uri = `mongodb://127.0.0.1:${usualPort}/?directConnection=true`;
@@ -120,8 +110,4 @@ function startCommand(directory: string, facts: ArchiveFacts, replay: Replay): s
 /** How mongorestore is told to load a dump; without entries of its own it would refuse to replay them. */
 export function archiveArguments(facts: Pick<ArchiveFacts, "oplog">, path: string): readonly string[] {
   return [`--archive=${path}`, ...((facts.oplog?.entries ?? 0) > 0 ? ["--oplogReplay"] : [])];
-}
-
-function quoteShell(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

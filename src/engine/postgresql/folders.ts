@@ -1,6 +1,6 @@
 /** Folders that belong to the user the server runs as. */
-import { access, chmod, chown, constants, mkdir, readdir, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { access, chmod, chown, constants, mkdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext } from "../engine.ts";
 import { serverUser } from "./programs.ts";
@@ -49,22 +49,6 @@ export async function giveToServer(context: EngineContext, ...paths: readonly st
   if (serverUser === undefined) return;
   const { uid, gid } = await numbersOf(context, serverUser);
   for (const path of paths) await chown(path, uid, gid);
-}
-
-/** @throws target-not-empty when something is in it; nothing is ever overwritten */
-export async function requireEmpty(path: string): Promise<void> {
-  const absolute = resolve(path);
-  const names = await readdir(absolute).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    if (error.code === "ENOTDIR") return ["(it is a file)"];
-    throw new HoldfastError("usage", `'${absolute}' cannot be read: ${error.message}`, { cause: error });
-  });
-  if (names.length > 0) {
-    throw new HoldfastError(
-      "target-not-empty",
-      `'${absolute}' is not empty (${names.slice(0, 3).join(", ")})`,
-    );
-  }
 }
 
 export async function isThere(path: string): Promise<boolean> {

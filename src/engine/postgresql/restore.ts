@@ -8,8 +8,9 @@ import { join, resolve } from "node:path";
 import type { Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext, RecoveryTarget, Restored, RestoreRequest } from "../engine.ts";
+import { quoteShell, requireEmpty } from "../target-folder.ts";
 import { fetchWal } from "./fetch-wal.ts";
-import { giveToServer, isThere, requireEmpty } from "./folders.ts";
+import { giveToServer, isThere } from "./folders.ts";
 import { programsOf, serverUser } from "./programs.ts";
 import { majorOf, unpack } from "./unpack.ts";
 
@@ -78,10 +79,6 @@ async function sizeOf(context: EngineContext, path: string): Promise<number> {
     { accept: [0, 1] },
   );
   return Number.parseInt(stdout, 10) || 0;
-}
-
-function quoteShell(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** A value for postgresql.conf. */

@@ -3,6 +3,7 @@
  * to be compared, an operator and a number: `DBSIZE > 0`, `HGET user:1 name`, `EXISTS config == 1`.
  */
 import { HoldfastError } from "../../errors.ts";
+import { compareNumbers } from "../comparison.ts";
 import type { Client } from "./connection.ts";
 
 const comparison = /^(.*\S)\s*(==|!=|>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*$/s;
@@ -18,7 +19,7 @@ export async function ask(client: Client, statement: string, database: string): 
   await requireReading(client, name, statement);
   const answer = await client.command(...args);
   const value = Array.isArray(answer) ? answer.length : answer;
-  return match === null ? value : compare(Number(value), match[2] ?? "", Number(match[3]));
+  return match === null ? value : compareNumbers(Number(value), match[2] ?? "", Number(match[3]));
 }
 
 /** What judges a restore must not be able to change it. */
@@ -41,21 +42,4 @@ export function splitWords(text: string): readonly string[] {
   }
   if (words.length > 0 && text.slice(end).trim() === "") return words;
   throw new HoldfastError("usage", `'${text}' is no Redis command`, { hint: "DBSIZE > 0" });
-}
-
-function compare(value: number, operator: string, number: number): boolean {
-  switch (operator) {
-    case "==":
-      return value === number;
-    case "!=":
-      return value !== number;
-    case ">=":
-      return value >= number;
-    case "<=":
-      return value <= number;
-    case ">":
-      return value > number;
-    default:
-      return value < number;
-  }
 }

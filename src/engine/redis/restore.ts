@@ -7,6 +7,7 @@ import { join, resolve } from "node:path";
 import type { Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext, RecoveryTarget, Restored, RestoreRequest } from "../engine.ts";
+import { quoteShell, requireEmpty } from "../target-folder.ts";
 import { snapshotArtifact } from "./capture.ts";
 import { decode } from "./decode.ts";
 
@@ -41,17 +42,6 @@ function requireReachable(target: RecoveryTarget, manifest: Manifest): void {
   );
 }
 
-/** @throws target-not-empty when something is in it; nothing is ever overwritten */
-async function requireEmpty(path: string): Promise<void> {
-  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    if (error.code === "ENOTDIR") return ["(it is a file)"];
-    throw new HoldfastError("usage", `'${path}' cannot be read: ${error.message}`, { cause: error });
-  });
-  if (names.length === 0) return;
-  throw new HoldfastError("target-not-empty", `'${path}' is not empty (${names.slice(0, 3).join(", ")})`);
-}
-
 async function sizeOf(directory: string): Promise<number> {
   const files = new Map<number, number>();
   for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
@@ -63,6 +53,6 @@ async function sizeOf(directory: string): Promise<number> {
 }
 
 function startCommand(directory: string): string {
-  const folder = /^[\w./-]+$/.test(directory) ? directory : `'${directory.replaceAll("'", "'\\''")}'`;
+  const folder = quoteShell(directory);
   return `redis-server --dir ${folder} --dbfilename ${snapshotArtifact} --appendonly yes --bind 127.0.0.1 --port ${usualPort}`;
 }

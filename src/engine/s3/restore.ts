@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import type { Artifact, Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext, RecoveryTarget, Restored, RestoreRequest } from "../engine.ts";
+import { quoteShell, requireEmpty } from "../target-folder.ts";
 import { inventoryArtifact } from "./capture.ts";
 import type { InventoryLine } from "./inventory.ts";
 import { mcEnvironment, mcPath } from "./mc.ts";
@@ -211,24 +212,9 @@ async function fetchVersion(
     });
 }
 
-/** @throws target-not-empty when something is in it; nothing is ever overwritten */
-async function requireEmpty(path: string): Promise<void> {
-  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    if (error.code === "ENOTDIR") return ["(it is a file)"];
-    throw new HoldfastError("usage", `'${path}' cannot be read: ${error.message}`, { cause: error });
-  });
-  if (names.length === 0) return;
-  throw new HoldfastError("target-not-empty", `'${path}' is not empty (${names.slice(0, 3).join(", ")})`);
-}
-
 async function bytesBelow(directory: string): Promise<number> {
   let sum = 0;
   for (const entry of await readdir(directory, { recursive: true, withFileTypes: true }))
     if (entry.isFile()) sum += (await stat(join(entry.parentPath, entry.name))).size;
   return sum;
-}
-
-function quoteShell(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,9 +1,10 @@
 /** Restores into a folder: the documents as they were exported, or the snapshot, readable by their owner alone. */
-import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext, RecoveryTarget, Restored, RestoreRequest, WatchedPoint } from "../engine.ts";
+import { quoteShell, requireEmpty } from "../target-folder.ts";
 import { snapshotArtifact } from "./capture.ts";
 import { readDocuments, readKey } from "./documents.ts";
 import { fingerprintOf } from "./fingerprint.ts";
@@ -74,17 +75,6 @@ function requireReachable(target: RecoveryTarget, manifest: Manifest): void {
   );
 }
 
-/** @throws target-not-empty when something is in it; nothing is ever overwritten */
-async function requireEmpty(path: string): Promise<void> {
-  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    if (error.code === "ENOTDIR") return ["(it is a file)"];
-    throw new HoldfastError("usage", `'${path}' cannot be read: ${error.message}`, { cause: error });
-  });
-  if (names.length === 0) return;
-  throw new HoldfastError("target-not-empty", `'${path}' is not empty (${names.slice(0, 3).join(", ")})`);
-}
-
 function startCommand(directory: string, documents: readonly NamedDocument[]): string {
   const folder = quoteShell(directory);
   const objects = documents.filter(({ document }) => document.kind === "List");
@@ -94,8 +84,4 @@ function startCommand(directory: string, documents: readonly NamedDocument[]): s
       : []),
     ...objects.map(({ name }) => `kubectl create -f ${folder}/${name}`),
   ].join("; ");
-}
-
-function quoteShell(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
