@@ -19,7 +19,13 @@ export async function diagnose(world: World): Promise<readonly Diagnosis[]> {
   for (const policy of world.set.policies) {
     if (!world.hasEngine(policy)) {
       const detail = `the engine for ${policy.component} is not there yet: the policy is checked and nothing is backed up`;
-      found.push({ policy: policy.name, name: "engine", ok: true, detail, next: "" });
+      found.push({
+        policy: policy.name,
+        name: "engine",
+        ok: false,
+        detail,
+        next: "nothing can be done here; suspend the policy, or back the component up by other means",
+      });
       continue;
     }
     world.step(`looking at ${policy.name}`);

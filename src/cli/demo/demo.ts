@@ -2,7 +2,9 @@
 import { chmod, mkdir, mkdtemp, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { componentKinds } from "../../component.ts";
 import { newIdentity } from "../../crypto/identity.ts";
+import { builtKinds } from "../../engine/engines.ts";
 import { HoldfastError } from "../../errors.ts";
 import { openExec } from "../../exec/system.ts";
 import { findPolicy } from "../../operate/find-policy.ts";
@@ -82,7 +84,8 @@ export async function demo(options: DemoOptions): Promise<void> {
     for (const [name, server] of others) shown.push(await showComponent(stage, name, server));
     const report = await commitReport(stage, { clone, state, identityFile, remote });
     await reconciler.stop();
-    for (const { component, line } of absent) say(`not shown: ${component}; ${line}`);
+    for (const { component, line } of [...absent, ...withoutAct(shown, absent)])
+      say(`not shown: ${component}; ${line}`);
     const components = shown.map(({ policy, rpoSeconds, rtoSeconds, proof }) => ({
       policy,
       rpoSeconds,
@@ -136,6 +139,17 @@ async function startOthers(
     else absent.push({ component, line });
   }
   return absent;
+}
+
+/** What the demo has no act for: said, so that nobody takes it for shown. */
+function withoutAct(shown: readonly Shown[], absent: readonly Absent[]): readonly Absent[] {
+  const named = new Set([...shown.map(({ policy }) => policy), ...absent.map(({ component }) => component)]);
+  return componentKinds
+    .filter((kind) => !named.has(kind))
+    .map((component) => ({
+      component,
+      line: builtKinds.includes(component) ? "the demo has no act for it yet" : "its engine is not there yet",
+    }));
 }
 
 async function untilApplied(stage: Stage, state: string, commit: string): Promise<void> {
