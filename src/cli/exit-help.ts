@@ -5,6 +5,7 @@ export const verbExits = {
   init: ["fine", "usage"],
   install: ["fine", "usage"],
   lint: ["fine", "usage", "findings"],
+  explain: ["fine", "usage"],
   plan: ["fine", "usage", "findings", "drift", "unreachable"],
   apply: ["fine", "usage", "findings", "drift", "tool", "unreachable", "locked"],
   run: ["fine", "usage", "findings", "drift", "unreachable", "locked", "interrupted"],

@@ -13,6 +13,7 @@ const verbs: Readonly<Partial<Record<Verb, () => Promise<Command>>>> = {
   init: async () => (await import("./verbs/init.ts")).initCommand(),
   install: async () => (await import("./verbs/install.ts")).installCommand(),
   lint: async () => (await import("./verbs/lint.ts")).lintCommand(),
+  explain: async () => (await import("./verbs/explain.ts")).explainCommand(),
   plan: async () => (await import("./verbs/plan.ts")).planCommand(),
   apply: async () => (await import("./verbs/apply.ts")).applyCommand(),
   run: async () => (await import("./verbs/run.ts")).runCommand(),
