@@ -76,6 +76,9 @@ function orphan(mark: Record<string, string>, script: string): { readonly pid: n
   return { pid: child.pid as number };
 }
 
+/** While a process becomes another program its environment cannot be read, and so its mark cannot be seen. */
+const sleeps = (pid: number) => until(() => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("sleep"));
+
 const isGone = (pid: number): boolean => {
   try {
     return readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
@@ -121,6 +124,7 @@ describe("killed between a start and its record", () => {
     });
     await open().putJob(resident, "r1");
     const { pid } = orphan({ HOLDFAST_RESIDENT: join(state, "residents", "p~log.json") }, "exec sleep 300");
+    await sleeps(pid);
     const platform = open();
     await platform.start();
     await until(() => begun().length === 1);
@@ -135,6 +139,7 @@ it("ends an adopted run at its deadline", async () => {
   mkdirSync(join(state, "runs", "p~capture"), { recursive: true });
   const result = join(state, "results", "p~capture-20261123T020000Z.json");
   const { pid } = orphan({ HOLDFAST_RESULT: result }, "exec sleep 300");
+  await sleeps(pid);
   writeFileSync(
     join(state, "runs", "p~capture", "20261123T020000Z.json"),
     JSON.stringify({
