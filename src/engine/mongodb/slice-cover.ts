@@ -48,7 +48,7 @@ export async function waitForSlices(
       throw new HoldfastError(
         "wal-gap",
         `the store still lacks the oplog up to ${positionWords(wanted)}; what changes after the dump could not be restored`,
-        { hint: `is the receiver running? holdfast log ${context.policy.name}` },
+        { hint: `is the receiver running? holdfast wal ${context.policy.name}` },
       );
     }
     if (pauseMs < 300) context.step(`waiting until the store has the oplog up to ${positionWords(wanted)}`);
