@@ -14,7 +14,7 @@ const benches: readonly (readonly [name: string, title: string, args: readonly s
   [
     "full-backup",
     "Full backup of a real cluster, beside pgBackRest and the bare pipe",
-    ["300"],
+    ["150"],
     "at most 1.10 times the bare pipe; not slower than pgBackRest at the same codec",
   ],
   [

@@ -17,7 +17,7 @@ import { systemClock } from "../src/time/clock.ts";
 import { writeMix } from "./mix.ts";
 
 const segmentsCount = Number(process.argv[2] ?? 40);
-const rounds = Number(process.argv[3] ?? 3);
+const rounds = Number(process.argv[3] ?? 7);
 const parallel = 3;
 /** What the receiver takes at once. */
 const batch = 12;
