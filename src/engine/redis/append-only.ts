@@ -5,11 +5,11 @@
  * @see Redis persistence documentation, "Backing up AOF persistence"
  */
 import { readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { ArtifactSink } from "../../catalogue/artifact.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext } from "../engine.ts";
-import type { Client } from "./connection.ts";
+import { type Client, type Connection, placeOf, withClient } from "./connection.ts";
 import { pairsOf, parseInfo } from "./facts.ts";
 
 export const setFolder = "appendonlydir";
@@ -17,6 +17,8 @@ export const setManifest = "appendonly.aof.manifest";
 const percentage = "auto-aof-rewrite-percentage";
 const rewriteWaitMs = 10 * 60_000;
 const lookEveryMs = 200;
+/** So long a server that does not answer is asked again to take its setting back. */
+const putBackMs = 15_000;
 /** A rewrite that began just before the copy shows as another manifest; then it is begun again. */
 const attempts = 5;
 
@@ -31,31 +33,86 @@ export function setDirectory(context: EngineContext): string | undefined {
   return typeof folder === "string" ? folder : undefined;
 }
 
-/** Stores the set in `directory`. @throws tool-failed when it cannot be read or never comes to rest */
+/**
+ * Stores the set in `directory`; the server's own setting of rewrites stands again afterwards, however it ends.
+ * @throws tool-failed when it cannot be read or never comes to rest; as `withClient`
+ */
 export async function captureSet(
   context: EngineContext,
-  client: Client,
+  connection: Connection,
   directory: string,
   sink: ArtifactSink,
 ): Promise<AppendOnlySet> {
-  const before = pairsOf(await client.command("CONFIG", "GET", percentage))[percentage] ?? "100";
-  await client.command("CONFIG", "SET", percentage, "0");
-  try {
+  const settings = await withClient(connection, async (client) =>
+    pairsOf(await client.command("CONFIG", "GET", percentage)),
+  );
+  const before = settings[percentage] ?? "100";
+  const taken = takeSet(context, connection, directory, sink);
+  const failure = await taken.then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  await putBack(context, connection, before).catch((cause: unknown) => {
+    // What failed first is the one to tell; the setting shows as drift at the next probe.
+    if (failure === undefined) throw cause;
+    context.log.warn("the rewrites of the append-only file are still stopped", {
+      policy: context.policy.name,
+      cause: String(cause),
+    });
+  });
+  return taken;
+}
+
+async function takeSet(
+  context: EngineContext,
+  connection: Connection,
+  directory: string,
+  sink: ArtifactSink,
+): Promise<AppendOnlySet> {
+  const path = await withClient(connection, async (client) => {
+    await client.command("CONFIG", "SET", percentage, "0");
     await untilNoRewrite(context, client);
-    const { text, files } = await settledSet(context, client, directory);
-    await sink.fromBytes(setManifest, Buffer.from(text));
-    for (const { name, sizeBytes } of files) {
-      context.step(`taking ${name}`);
-      await storeBeginning(sink, directory, name, sizeBytes);
-    }
-    if ((await readManifest(directory)) !== text)
-      throw new HoldfastError("tool-failed", "the append-only file was rewritten while it was taken", {
-        hint: "something else runs BGREWRITEAOF; the next run tries again",
-      });
-    return { files };
-  } finally {
-    await client.command("CONFIG", "SET", percentage, before);
+    return join(directory, await manifestName(client));
+  });
+  const { text, files } = await settledSet(context, path);
+  await sink.fromBytes(setManifest, Buffer.from(text));
+  // Nobody is connected while the files are taken: a server closes clients that say nothing for its `timeout`.
+  for (const { name, sizeBytes } of files) {
+    context.step(`taking ${name}`);
+    await storeBeginning(sink, directory, name, sizeBytes);
   }
+  if ((await readManifest(path)) !== text)
+    throw new HoldfastError("tool-failed", "the append-only file was rewritten while it was taken", {
+      hint: "something else runs BGREWRITEAOF; the next run tries again",
+    });
+  return { files };
+}
+
+/** By a connection of its own, for the one before may be what failed; an abort does not stop it. */
+async function putBack(context: EngineContext, connection: Connection, value: string): Promise<void> {
+  const giveUpAtMs = context.clock.nowMs() + putBackMs;
+  for (;;) {
+    try {
+      await withClient(connection, (client) => client.command("CONFIG", "SET", percentage, value));
+      return;
+    } catch (cause) {
+      const isAway = cause instanceof HoldfastError && cause.code === "source-unreachable";
+      if (isAway && context.clock.nowMs() < giveUpAtMs) {
+        await context.clock.wait(lookEveryMs);
+        continue;
+      }
+      throw new HoldfastError(
+        "tool-failed",
+        `the rewrites of ${placeOf(connection)}'s append-only file are still stopped: ${String(cause)}`,
+        { hint: `redis-cli CONFIG SET ${percentage} ${value}`, cause },
+      );
+    }
+  }
+}
+
+async function manifestName(client: Client): Promise<string> {
+  const name = pairsOf(await client.command("CONFIG", "GET", "appendfilename"))["appendfilename"];
+  return name === undefined ? setManifest : `${name}.manifest`;
 }
 
 async function storeBeginning(
@@ -87,14 +144,12 @@ async function untilNoRewrite(context: EngineContext, client: Client): Promise<v
 }
 
 /** The manifest and the sizes at one moment: read until two readings of the manifest agree around them. */
-async function settledSet(context: EngineContext, client: Client, directory: string) {
+async function settledSet(context: EngineContext, path: string) {
   for (let attempt = 0; attempt < attempts; attempt += 1) {
-    const text = await readManifest(directory);
+    const text = await readManifest(path);
     const names = parseManifest(text);
-    // What the server has taken so far is written out first, so that the copy holds it.
-    await client.command("PING");
-    const sizes = await Promise.all(names.map((name) => sizeOf(directory, name)));
-    if ((await readManifest(directory)) === text && sizes.every((size) => size !== undefined)) {
+    const sizes = await Promise.all(names.map((name) => sizeOf(dirname(path), name)));
+    if ((await readManifest(path)) === text && sizes.every((size) => size !== undefined)) {
       return { text, files: names.map((name, index) => ({ name, sizeBytes: sizes[index] ?? 0 })) };
     }
     await context.clock.wait(lookEveryMs, context.signal);
@@ -102,13 +157,13 @@ async function settledSet(context: EngineContext, client: Client, directory: str
   throw new HoldfastError("tool-failed", "the append-only file did not come to rest");
 }
 
-async function readManifest(directory: string): Promise<string> {
+async function readManifest(path: string): Promise<string> {
   try {
-    return await readFile(join(directory, setManifest), "utf8");
+    return await readFile(path, "utf8");
   } catch (cause) {
     throw new HoldfastError(
       "tool-failed",
-      `the append-only file in '${directory}' cannot be read: ${String(cause)}`,
+      `the append-only file in '${dirname(path)}' cannot be read: ${String(cause)}`,
       {
         hint: "capture.options.appendOnlyDirectory must be the server's appendonlydir as seen from here",
         cause,
@@ -128,9 +183,13 @@ async function sizeOf(directory: string, name: string): Promise<number | undefin
 export function parseManifest(text: string): readonly string[] {
   const names: string[] = [];
   for (const line of text.split("\n")) {
-    const match = /^file "?([^\s"/]+)"? seq \d+ type ([bih])/.exec(line.trim());
+    if (/^\s*(#|$)/.test(line)) continue;
+    const match = /^file (?:"([^"\\/]+)"|([^\s"/]+)) seq \d+ type ([bih])\b/.exec(line.trim());
+    // A file that is left out here would be missed first by a restore.
+    if (match === null)
+      throw new HoldfastError("tool-failed", `the append-only file's manifest says '${line}'`);
     // History files wait for their removal and are not loaded.
-    if (match !== null && match[2] !== "h") names.push(match[1] ?? "");
+    if (match[3] !== "h") names.push(match[1] ?? match[2] ?? "");
   }
   if (names.length > 0) return names;
   throw new HoldfastError("tool-failed", "the manifest of the append-only file names no file");

@@ -3,6 +3,7 @@
  * sink; where the policy says so the append-only file as one set. @see redis-cli --rdb
  */
 import type { ArtifactSink } from "../../catalogue/artifact.ts";
+import { type Instant, instant } from "../../catalogue/instant.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { CaptureRequest, CaptureResult, EngineContext } from "../engine.ts";
 import { type AppendOnlySet, captureSet, setDirectory } from "./append-only.ts";
@@ -25,18 +26,16 @@ export async function capture(
   const program = await toolPath(context, "redis-cli");
   const version = await toolVersion(context, program);
   const { facts, consistentAt } = await withClient(connection, async (client) => {
+    // Read before the snapshot is asked for, so that every write up to here is in it.
+    const now = await serverNow(client);
     const found = await readFacts(client);
     requireNear(connection, found);
-    // Read before the snapshot is asked for, so that every write up to here is in it.
-    return { facts: found, consistentAt: await serverNow(client) };
+    return { facts: found, consistentAt: certainAt(now, found) };
   });
   context.step(`redis-cli --rdb of ${placeOf(connection)}, Redis ${facts.version}`);
   const snapshotBytes = await takeSnapshot(connection, program, sink);
   const directory = setDirectory(context);
-  const set =
-    directory === undefined
-      ? undefined
-      : await withClient(connection, (client) => captureSet(context, client, directory, sink));
+  const set = directory === undefined ? undefined : await captureSet(context, connection, directory, sink);
   const setBytes = set?.files.reduce((sum, file) => sum + file.sizeBytes, 0) ?? 0;
   return {
     capture: "full",
@@ -82,6 +81,19 @@ function requireNear(connection: Connection, { link, isLoading }: ServerFacts): 
     refuse(`is a replica that has not heard its primary for ${link.silentSeconds} s`);
 }
 
+/**
+ * Every write up to the returned instant is in a snapshot that is asked for after `now`. A server that writes one
+ * to its disk for somebody else gives us the same, begun in the past; a replica may not have heard the last seconds.
+ * @see replication.c, syncCommand: "Waiting for end of BGSAVE for SYNC"
+ */
+export function certainAt(now: Instant, { info, link }: Pick<ServerFacts, "info" | "link">): Instant {
+  const isSaving = info["rdb_bgsave_in_progress"] === "1";
+  // Both ages are whole seconds, rounded down.
+  const savingSeconds = isSaving ? Number(info["rdb_current_bgsave_time_sec"] ?? 0) + 1 : 0;
+  const silentSeconds = link === undefined ? 0 : link.silentSeconds + 1;
+  return instant(Date.parse(now) - 1000 * (savingSeconds + silentSeconds));
+}
+
 /** @returns bytes of the snapshot itself; behind it the stream has the server's end mark */
 async function takeSnapshot(connection: Connection, program: string, sink: ArtifactSink): Promise<number> {
   const { args, env } = toolAddress(connection);
@@ -89,9 +101,10 @@ async function takeSnapshot(connection: Connection, program: string, sink: Artif
     argv: [program, ...args, "--rdb", "-"],
     env,
   });
-  const bytes = Number(
-    /Transfer finished with success(?: after (\d+) bytes)?/.exec(stderr)?.[1] ?? Number.NaN,
-  );
+  const end = /Transfer finished with success(?: after (\d+) bytes)?/.exec(stderr);
+  // Without repl-diskless-sync the length is known, and told, before the first byte.
+  const told = end?.[1] ?? /SYNC sent to master, writing (\d+) bytes/.exec(stderr)?.[1];
+  const bytes = end === null || told === undefined ? Number.NaN : Number(told);
   if (Number.isInteger(bytes) && bytes > 0) return bytes;
   const words = stderr.trim().split("\n").slice(-3).join("; ");
   throw new HoldfastError(

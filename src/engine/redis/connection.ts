@@ -72,8 +72,8 @@ export function toolAddress(connection: Connection): {
 
 /**
  * Calls `work` with an open client and closes it.
- * @throws source-unreachable when no connection can be made, it breaks, or the password is refused; a command
- *   the server refuses throws as it is
+ * @throws source-unreachable when no connection can be made, it breaks, or the password is refused; tool-failed
+ *   with the server's words for a command it refuses
  */
 export async function withClient<T>(
   connection: Connection,
@@ -111,7 +111,14 @@ function asOurs(connection: Connection, error: unknown): unknown {
   if (error instanceof HoldfastError) return error;
   const words = error instanceof Error ? error.message : String(error);
   const isRefused = refusals.test(words);
-  if (error instanceof ErrorReply && !isRefused) return error;
+  if (error instanceof ErrorReply && !isRefused) {
+    return new HoldfastError("tool-failed", `Redis at ${placeOf(connection)} refuses: ${words}`, {
+      cause: error,
+      hint: words.startsWith("NOPERM")
+        ? "docs/components/redis.md has the line that gives the rights"
+        : "read the server's own words above",
+    });
+  }
   return new HoldfastError(
     "source-unreachable",
     `Redis at ${placeOf(connection)} cannot be reached: ${words}`,

@@ -31,9 +31,10 @@ export async function decode(
     return checks;
   }
   const text = Buffer.from(await source.bytes(artifactOf(manifest, setManifest))).toString("utf8");
-  for (const name of parseManifest(text)) await source.intoFile(artifactOf(manifest, name), join(set, name));
+  const names = parseManifest(text);
+  for (const name of names) await source.intoFile(artifactOf(manifest, name), join(set, name));
   await writeFile(join(set, setManifest), text);
-  return [...checks, await checkSet(context, join(set, setManifest))];
+  return [...checks, await checkSet(context, join(set, setManifest), names)];
 }
 
 /** The point holds the append-only file besides its snapshot, and that one is newer. */

@@ -47,7 +47,7 @@ function settingsDrift(policy: Policy, { config }: ServerFacts): readonly Drift[
     ];
   }
   const found: Drift[] = Object.entries(wantedSettings(policy))
-    .filter(([setting, wanted]) => config[setting] !== undefined && config[setting] !== wanted)
+    .filter(([setting, wanted]) => isOther(setting, wanted, config[setting]))
     .map(([setting, wanted]) => ({
       setting,
       wanted,
@@ -69,6 +69,16 @@ function settingsDrift(policy: Policy, { config }: ServerFacts): readonly Drift[
     });
   }
   return found;
+}
+
+function isOther(setting: string, wanted: string, found: string | undefined): boolean {
+  if (found === undefined) return false;
+  return setting === "save" ? pairsInOrder(found) !== pairsInOrder(wanted) : found !== wanted;
+}
+
+/** Save points mean the same in any order. */
+function pairsInOrder(save: string): string {
+  return (save.match(/\d+ \d+/g) ?? []).sort().join(" ");
 }
 
 function stateDrift({ info, link }: ServerFacts): readonly Drift[] {

@@ -5,7 +5,7 @@ import type { Client } from "./connection.ts";
 
 export interface ServerFacts {
   readonly version: string;
-  /** Stays over restarts and goes over to a promoted replica: it tells one data set from another. */
+  /** The replication's id: a primary and its replicas have one, a restart or a promotion makes a new one. */
   readonly identity: string;
   readonly role: string;
   /** Of a replica only. */
@@ -65,11 +65,14 @@ export async function readFacts(client: Client): Promise<ServerFacts> {
   };
 }
 
+/** Asked one by one: before 7 a server takes one name at a time. */
 const settings = ["save", "appendonly", "appendfsync", "auto-aof-rewrite-percentage", "dir", "appenddirname"];
 
 async function readConfig(client: Client): Promise<Readonly<Record<string, string>> | undefined> {
   try {
-    return pairsOf(await client.command("CONFIG", "GET", ...settings));
+    const found: Record<string, string> = {};
+    for (const name of settings) Object.assign(found, pairsOf(await client.command("CONFIG", "GET", name)));
+    return found;
   } catch (error) {
     if (error instanceof ErrorReply) return undefined;
     throw error;
