@@ -31,6 +31,12 @@ const benches: readonly (readonly [name: string, title: string, args: readonly s
     [],
     "at most 1.05 times the raw tool",
   ],
+  [
+    "clickhouse-capture",
+    "A full backup of ClickHouse, beside its bare BACKUP",
+    [],
+    "at most 1.05 times the raw tool",
+  ],
   ["lint", "Linting 10,000 policies with every rule, positions included", [], "under 3.8 CPU seconds"],
   ["poll", "A poll with no change", [], "at most 5 ms of CPU, no LIST"],
 ];

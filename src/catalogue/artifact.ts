@@ -57,6 +57,8 @@ export interface ArtifactSink {
    * tool must have ended. @throws empty-backup when nothing lies there
    */
   fromPlace(name: string): Promise<ArtifactOutcome>;
+  /** One object of an artifact made by `fromPlace`, at most 64 MiB; `path` as of {@link ArtifactSource.carriedBytes}. */
+  carriedBytes(name: string, path: string): Promise<Uint8Array>;
 }
 
 export interface ArtifactSource {

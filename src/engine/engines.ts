@@ -1,5 +1,6 @@
 /** The engines there are: one line each. A component without a line is checked and not yet run. */
 import type { ComponentKind } from "../component.ts";
+import { clickhouse } from "./clickhouse/engine.ts";
 import type { Engine } from "./engine.ts";
 import { mongodb } from "./mongodb/engine.ts";
 import { postgresql } from "./postgresql/engine.ts";
@@ -7,7 +8,7 @@ import { redis } from "./redis/engine.ts";
 import { s3 } from "./s3/engine.ts";
 import { secrets } from "./secrets/engine.ts";
 
-const list: readonly Engine[] = [postgresql, mongodb, redis, s3, secrets];
+const list: readonly Engine[] = [postgresql, mongodb, redis, clickhouse, s3, secrets];
 
 export const engines: Partial<Readonly<Record<ComponentKind, Engine>>> = Object.fromEntries(
   list.map((engine) => [engine.kind, engine]),

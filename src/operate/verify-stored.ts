@@ -92,7 +92,10 @@ function checkManifest(
   return checks;
 }
 
-/** Level 1: against the average of the points before it with the same kind of capture. */
+/**
+ * Level 1: a full point against the average of the full ones before it. An increment holds what changed since its
+ * parent, which may be next to nothing on a quiet day; a small one says nothing.
+ */
 export function checkSize(policy: Policy, catalogue: Catalogue, point: RecoveryPoint): readonly Check[] {
   const { manifest } = point;
   const history = catalogue.points
@@ -106,7 +109,7 @@ export function checkSize(policy: Policy, catalogue: Catalogue, point: RecoveryP
       detail: `${formatSize(manifest.sizeBytes)} in ${manifest.filesCount} files`,
     },
   ];
-  if (history.length === 0) return checks;
+  if (history.length === 0 || manifest.capture !== "full") return checks;
   const averageBytes = history.reduce((sum, m) => sum + m.sizeBytes, 0) / history.length;
   const ratio = manifest.sizeBytes / averageBytes;
   const least = policy.verification.minimumSizeRatio;

@@ -56,3 +56,14 @@ export async function readPlace(
     plainSizeBytes: totalBytes,
   };
 }
+
+/** One object of a carried artifact, checked against its hash. @throws data-damaged, object-missing */
+export async function carriedBytes(store: Store, artifact: Artifact, key: string): Promise<Uint8Array> {
+  const object = artifact.objects.find((o) => o.key === key);
+  if (object === undefined)
+    throw new HoldfastError("object-missing", `artifact '${artifact.name}' has no object '${key}'`);
+  const { bytes } = await store.get(key);
+  if (bytes.length !== object.sizeBytes || sha256(bytes) !== object.sha256)
+    throw new HoldfastError("data-damaged", `object '${key}': its hash is not the one in the manifest`);
+  return bytes;
+}

@@ -11,7 +11,7 @@ import type { Codec } from "../policy/model.ts";
 import { compressor, isEmptyStream } from "./codec.ts";
 import { contextOf, deletable, type RepositoryContext, writable } from "./context.ts";
 import { openObjectWriter } from "./object-writer.ts";
-import { readPlace } from "./place.ts";
+import { carriedBytes, readPlace } from "./place.ts";
 
 const smallLimitBytes = 8 * 1024 * 1024;
 const headBytes = 256;
@@ -80,6 +80,13 @@ export async function openSink(
       const artifact = await readPlace(context.stores.read, name, place, onProgress);
       artifacts.push(artifact);
       return { artifact, stderr: "" };
+    },
+    carriedBytes: async (name, path) => {
+      const artifact = artifacts.find((a) => a.name === name && a.carried === true);
+      const place = places.get(name);
+      if (artifact === undefined || place === undefined)
+        throw new HoldfastError("usage", `no tool has carried artifact '${name}'`);
+      return carriedBytes(context.stores.read, artifact, `${place}${path}`);
     },
     fromCommand: async (name, command) => {
       const second = await compressor(context.exec, codec, level);

@@ -7,9 +7,9 @@ import { keys } from "../catalogue/keys.ts";
 import type { Artifact, Manifest, StoredObject } from "../catalogue/manifest.ts";
 import { unseal } from "../crypto/unseal.ts";
 import { HoldfastError } from "../errors.ts";
-import { sha256 } from "./canonical.ts";
 import { decodeSmall, decompressor } from "./codec.ts";
 import { contextOf, type RepositoryContext } from "./context.ts";
+import { carriedBytes } from "./place.ts";
 
 const smallLimitBytes = 8 * 1024 * 1024;
 
@@ -36,7 +36,8 @@ export function openSource(context: RepositoryContext, manifest: Manifest): Arti
 
   return {
     place: async (artifact) => context.stores.read.place(placeOf(context, manifest, artifact)),
-    carriedBytes: (artifact, path) => carriedBytes(context, manifest, artifact, path),
+    carriedBytes: (artifact, path) =>
+      carriedBytes(context.stores.read, artifact, `${placeOf(context, manifest, artifact)}${path}`),
     intoCommand: async (artifact, command) => ({ stderr: await pour(artifact, command) }),
     intoFile: (artifact, path) =>
       wholeFile(path, async (descriptor) => {
@@ -56,22 +57,6 @@ function placeOf(context: RepositoryContext, manifest: Manifest, artifact: Artif
   if (artifact.carried !== true)
     throw new HoldfastError("usage", `no tool has carried artifact '${artifact.name}'`);
   return keys.place(context.prefix, manifest.id, manifest.runId, artifact.name);
-}
-
-async function carriedBytes(
-  context: RepositoryContext,
-  manifest: Manifest,
-  artifact: Artifact,
-  path: string,
-): Promise<Uint8Array> {
-  const key = `${placeOf(context, manifest, artifact)}${path}`;
-  const object = artifact.objects.find((o) => o.key === key);
-  if (object === undefined)
-    throw new HoldfastError("object-missing", `artifact '${artifact.name}' has no object '${key}'`);
-  const { bytes } = await context.stores.read.get(key);
-  if (bytes.length !== object.sizeBytes || sha256(bytes) !== object.sha256)
-    throw new HoldfastError("data-damaged", `object '${key}': its hash is not the one in the manifest`);
-  return bytes;
 }
 
 /** `path` appears with all that `fill` wrote to the descriptor, synced, or not at all. @throws target-not-empty */

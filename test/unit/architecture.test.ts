@@ -55,6 +55,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "age-encryption": ["crypto"],
   pg: ["engine"],
   mongodb: ["engine"],
+  "@clickhouse": ["engine"],
   "@redis/client": ["engine"],
   "prom-client": ["report"],
   pino: ["cli"],

@@ -1,0 +1,26 @@
+/** ClickHouse: its own BACKUP, full and incremental, or clickhouse-backup; proved by reading every column. */
+import { HoldfastError } from "../../errors.ts";
+import type { Engine } from "../engine.ts";
+import { byHand } from "./by-hand.ts";
+import { writeCanary } from "./canary.ts";
+import { capture } from "./capture.ts";
+import { start } from "./drill.ts";
+import { inspect } from "./inspect.ts";
+import { probe } from "./probe.ts";
+import { programNeeds } from "./programs.ts";
+import { restore } from "./restore.ts";
+
+export const clickhouse: Engine = {
+  kind: "clickhouse",
+  programs: programNeeds,
+  probe,
+  mend: async (_context, setting) => {
+    throw new HoldfastError("guard-refused", `'${setting}' is not a setting that Holdfast changes by itself`);
+  },
+  capture,
+  canary: writeCanary,
+  restore,
+  start,
+  inspect,
+  byHand,
+};

@@ -1,0 +1,96 @@
+/** What there is to back up, and which of it a BACKUP does not carry. */
+import { HoldfastError } from "../../errors.ts";
+import type { Policy } from "../../policy/model.ts";
+import { ask, type Connection } from "./connection.ts";
+import { named } from "./sql.ts";
+
+export interface Table {
+  readonly database: string;
+  readonly name: string;
+  readonly engine: string;
+  readonly totalBytes: number;
+}
+
+/** Engines whose rows a BACKUP stores; of all others it stores the definition alone. */
+const storing = /MergeTree$|^(Log|TinyLog|StripeLog|Memory|Set|Join|EmbeddedRocksDB|KeeperMap)$/;
+/** Engines without rows of their own: nothing is lost with them. */
+const rowless =
+  /View$|^(View|LiveView|WindowView|Distributed|Merge|Null|Dictionary|Buffer|GenerateRandom|Alias)$/;
+const ownDatabases = ["system", "information_schema", "INFORMATION_SCHEMA"];
+
+export function holdsRows(table: Table): boolean {
+  return storing.test(table.engine);
+}
+
+/** Tables whose rows lie somewhere else and are not in a backup: Kafka, MySQL, S3, URL and the like. */
+export function isUncovered(table: Table): boolean {
+  return !holdsRows(table) && !rowless.test(table.engine);
+}
+
+export interface Selection {
+  readonly databases: readonly string[];
+  readonly tables: readonly Table[];
+  /** Chosen tables, not whole databases. */
+  readonly isPartial: boolean;
+}
+
+/** Every table the policy wants, in order. @throws empty-backup when there is none */
+export async function wantedTables(
+  connection: Connection,
+  policy: Policy,
+  signal: AbortSignal,
+): Promise<Selection> {
+  const left = ownDatabases.map((d) => `'${d}'`).join(", ");
+  const databases = (
+    await ask(connection, `SELECT name FROM system.databases WHERE name NOT IN (${left}) ORDER BY name`, {
+      signal,
+    })
+  ).rows.map((r) => String(r[0]));
+  const { rows } = await ask(
+    connection,
+    `SELECT database, name, engine, toString(ifNull(total_bytes, 0)) FROM system.tables
+     WHERE database NOT IN (${left}) AND NOT is_temporary AND name NOT LIKE '.inner%' ORDER BY database, name`,
+    { signal },
+  );
+  const all = rows.map(([database, name, engine, bytes]) => ({
+    database: String(database),
+    name: String(name),
+    engine: String(engine),
+    totalBytes: Number(bytes),
+  }));
+  const patterns = patternsOf(policy);
+  if (patterns === undefined) {
+    // An empty "default" is made by every server; a backup of nothing must not look like one.
+    const used = databases.filter((d) => d !== "default" || all.some((t) => t.database === d));
+    if (all.length === 0)
+      throw new HoldfastError("empty-backup", "the server has no table that this user can see");
+    return { databases: used, tables: all, isPartial: false };
+  }
+  const tables = all.filter((t) => patterns.some((p) => p.test(`${t.database}.${t.name}`)));
+  if (tables.length === 0)
+    throw new HoldfastError(
+      "empty-backup",
+      "no table fits capture.options.tables, or this user cannot see one",
+    );
+  return { databases: [...new Set(tables.map((t) => t.database))], tables, isPartial: true };
+}
+
+/** `*` and `?` as in a shell; the canaries travel with every selection. */
+function patternsOf(policy: Policy): readonly RegExp[] | undefined {
+  const given = policy.capture.options["tables"];
+  if (!Array.isArray(given) || given.length === 0) return undefined;
+  return [...given.map(String), "holdfast.canary"].map((pattern) => {
+    const source = pattern
+      .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+      .replaceAll("*", ".*")
+      .replaceAll("?", ".");
+    return new RegExp(`^${source}$`);
+  });
+}
+
+/** The object of BACKUP: whole databases, or the tables that were chosen. */
+export function elementsSql(wanted: Selection): string {
+  return wanted.isPartial
+    ? wanted.tables.map((t) => `TABLE ${named(t.database)}.${named(t.name)}`).join(", ")
+    : wanted.databases.map((d) => `DATABASE ${named(d)}`).join(", ");
+}
