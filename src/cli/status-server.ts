@@ -80,11 +80,21 @@ async function answer(url: string, response: ServerResponse, facts: StatusFacts)
       `${facts.loop?.state ?? (facts.isWaiting === true ? "waiting for its turn" : "starting")}\n`,
     );
   }
+  if (path === "/readyz") {
+    // Ready once a commit is in force; one that waits for its turn is as ready as it can be.
+    const isReady = facts.isWaiting === true || (facts.loop?.revision ?? "") !== "";
+    return send(
+      response,
+      isReady ? 200 : 503,
+      "text/plain",
+      `${isReady ? (facts.loop?.revision ?? "waiting for its turn") : "no revision has been applied yet"}\n`,
+    );
+  }
   if (path === "/metrics") return send(response, 200, "text/plain; version=0.0.4", await metricsOf(facts));
   if (path === "/status.json")
     return send(response, 200, "application/json", `${JSON.stringify(statusJsonOf(facts), null, 2)}\n`);
   if (path === "/") return send(response, 200, "text/html; charset=utf-8", pageOf(facts));
-  send(response, 404, "text/plain", "there are /, /healthz, /metrics and /status.json\n");
+  send(response, 404, "text/plain", "there are /, /healthz, /readyz, /metrics and /status.json\n");
 }
 
 function send(response: ServerResponse, status: number, type: string, text: string): void {

@@ -59,7 +59,8 @@ function tooSmall(policy: Policy, points: readonly PointSize[]): readonly Condit
     .slice(0, -1)
     .filter((p) => p.manifest.capture === capture)
     .slice(-averagedPoints);
-  if (earlier.length === 0) return [];
+  // An increment holds what changed, which may be next to nothing.
+  if (earlier.length === 0 || capture !== "full") return [];
   const average = earlier.reduce((sum, p) => sum + p.manifest.sizeBytes, 0) / earlier.length;
   const ratio = policy.verification.minimumSizeRatio;
   if (sizeBytes >= average * ratio) return [];

@@ -36,6 +36,10 @@ th{background:var(--card);text-align:left;font-weight:600;font-size:12px;color:v
 tr:first-child>th{border-top:0}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}td{overflow-wrap:anywhere}
 .pill{display:inline-block;border:1px solid currentColor;border-radius:999px;padding:0 8px;font-size:12px;font-weight:600;white-space:nowrap}
 .dots{display:flex;gap:4px}.dot{width:14px;height:14px;border-radius:4px;background:currentColor}.dot.none{color:var(--line)}
+.scroll:focus-visible{outline:3px solid var(--dim);outline-offset:2px}
+@media(max-width:700px){main{padding:16px}.scroll{overflow-x:visible}table,tbody,tr,td{display:block}tr.head{display:none}
+tr{border-top:1px solid var(--line);padding:8px 0}tr:first-child,tr.head+tr{border-top:0}td,td.n{border:0;padding:4px 12px;text-align:left;white-space:normal}
+td[data-label]{display:flex;justify-content:space-between;gap:16px}td[data-label]>.value{text-align:right}td[data-label]::before{content:attr(data-label);color:var(--dim);flex:none}.dots{justify-content:flex-end}}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:0}dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
 `;
 
@@ -83,19 +87,28 @@ function policyTable(healths: readonly PolicyHealth[], nowMs: number): readonly 
   const rows = healths.map((h) =>
     [
       `<tr><td><strong>${xml(h.policy)}</strong><br/><span class="dim">${xml(h.component)}</span></td>`,
-      `<td><span class="pill ${proofMood[h.proof]}">${h.proof}</span></td>`,
-      `<td><div class="dots">${h.checks.map((c) => dot(c, nowMs)).join("")}</div></td>`,
-      `<td class="n">${h.newest === undefined ? '<span class="bad">none</span>' : formatAge(h.newest.at, nowMs)}</td>`,
-      `<td>${h.oldest === undefined ? "–" : formatInstant(h.oldest.at)}</td>`,
-      measured(h.exposureSeconds, h.target.rpoSeconds, "everything"),
-      measured(h.measured.rpoSeconds, h.target.rpoSeconds, "not measured"),
-      measured(h.measured.rtoSeconds, h.target.rtoSeconds, "not measured"),
-      `<td class="n">${formatBytes(h.sizeBytes)}<br/><span class="dim">${h.pointsCount} points</span></td></tr>`,
+      cell("Proof", `<span class="pill ${proofMood[h.proof]}">${h.proof}</span>`),
+      cell("Checklist", `<span class="dots">${h.checks.map((c) => dot(c, nowMs)).join("")}</span>`),
+      cell(
+        "Newest point",
+        h.newest === undefined ? '<span class="bad">none</span>' : formatAge(h.newest.at, nowMs),
+        true,
+      ),
+      cell("Back to", h.oldest === undefined ? "–" : formatInstant(h.oldest.at), true),
+      cell("A disaster now costs", measured(h.exposureSeconds, h.target.rpoSeconds, "everything"), true),
+      cell("RPO measured", measured(h.measured.rpoSeconds, h.target.rpoSeconds, "not measured"), true),
+      cell("RTO measured", measured(h.measured.rtoSeconds, h.target.rtoSeconds, "not measured"), true),
+      cell(
+        "Stored",
+        `${formatBytes(h.sizeBytes)}<br/><span class="dim">${h.pointsCount} points</span>`,
+        true,
+      ),
+      "</tr>",
     ].join(""),
   );
   return [
-    '<h2>Policies</h2><div class="scroll"><table>',
-    '<tr><th>Policy</th><th>Proof</th><th>Checklist</th><th class="n">Newest point</th><th>Back to</th><th class="n">A disaster now costs</th><th class="n">RPO measured</th><th class="n">RTO measured</th><th class="n">Stored</th></tr>',
+    '<h2 id="policies">Policies</h2><div class="scroll" role="region" aria-labelledby="policies" tabindex="0"><table>',
+    '<tr class="head"><th>Policy</th><th>Proof</th><th>Checklist</th><th class="n">Newest point</th><th class="n">Back to</th><th class="n">A disaster now costs</th><th class="n">RPO measured</th><th class="n">RTO measured</th><th class="n">Stored</th></tr>',
     ...rows,
     "</table></div>",
   ];
@@ -107,11 +120,16 @@ function dot(check: CheckState, nowMs: number): string {
   return `<span class="dot ${mood}" role="img" title="${xml(label)}" aria-label="${xml(label)}"></span>`;
 }
 
+/** On a narrow screen a row is a card, and each value stands beside its name. */
+function cell(name: string, value: string, isNumber = false): string {
+  return `<td data-label="${name}"${isNumber ? ' class="n"' : ""}><span class="value">${value}</span></td>`;
+}
+
 function measured(seconds: number | undefined, target: number, none: string): string {
   const goal = `<br/><span class="dim">of ${formatSeconds(target)}</span>`;
   if (seconds === undefined)
-    return `<td class="n"><span class="${none === "everything" ? "bad" : "dim"}">${none}</span>${goal}</td>`;
-  return `<td class="n"><span class="${seconds > target ? "bad" : "good"}">${formatSeconds(seconds)}</span>${goal}</td>`;
+    return `<span class="${none === "everything" ? "bad" : "dim"}">${none}</span>${goal}`;
+  return `<span class="${seconds > target ? "bad" : "good"}">${formatSeconds(seconds)}</span>${goal}`;
 }
 
 function conditionTable(conditions: readonly Condition[]): readonly string[] {
@@ -121,7 +139,7 @@ function conditionTable(conditions: readonly Condition[]): readonly string[] {
       `<tr><td><span class="pill ${severityMood[c.severity]}">${c.severity}</span></td><td>${xml(c.policy)}</td><td>${xml(c.message)}<br/><code class="dim">${xml(c.hint)}</code></td></tr>`,
   );
   return [
-    '<h2>Conditions</h2><div class="scroll"><table><tr><th>Severity</th><th>Policy</th><th>What, and the next step</th></tr>',
+    '<h2 id="conditions">Conditions</h2><div class="scroll" role="region" aria-labelledby="conditions" tabindex="0"><table><tr class="head"><th>Severity</th><th>Policy</th><th>What, and the next step</th></tr>',
     ...rows,
     "</table></div>",
   ];
