@@ -2,7 +2,7 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { describe, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { openApi } from "../../src/engine/secrets/api.ts";
 import { healthOf } from "../../src/engine/secrets/server.ts";
 import {
@@ -21,7 +21,16 @@ import { engineDamage } from "./engine-damage.ts";
 import { engineKills } from "./engine-kills.ts";
 
 const value = "correct-horse-battery-$taple'\"";
+const inMetadata = "a note about the horse, 7f3e";
 const program = baoProgram();
+
+/** Every key and the root token of what `operator init` prints. */
+function keysIn(text: string): readonly string[] {
+  const made = JSON.parse(text) as Readonly<Record<string, readonly string[]>> & {
+    readonly root_token: string;
+  };
+  return [...(made["unseal_keys_b64"] ?? []), ...(made["unseal_keys_hex"] ?? []), made.root_token];
+}
 
 for (const method of ["vault-export", "raft-snapshot"] as const) {
   const isSnapshot = method === "raft-snapshot";
@@ -43,12 +52,37 @@ for (const method of ["vault-export", "raft-snapshot"] as const) {
     });
     await api.write("secret/metadata/app/1", { custom_metadata: { owner: "platform" }, max_versions: 7 });
     await api.write("legacy/old", { key: value });
+    // What a loader can lose: a secret without fields, more versions than the default keeps, a deleted one, limits.
+    await api.write("secret/config", { max_versions: 20 });
+    await api.write("secret/data/empty", { data: {} });
+    for (let i = 1; i <= 12; i += 1)
+      await api.write("secret/data/long", { data: { password: `${value} ${i}` } });
+    await api.write("secret/delete/long", { versions: [5] });
+    await api.write("secret/metadata/app/2", {
+      custom_metadata: { note: inMetadata },
+      cas_required: true,
+      delete_version_after: "3h",
+    });
     await api.write(
       "sys/policies/acl/app",
       { policy: 'path "secret/data/app/*" { capabilities = ["read"] }' },
       "PUT",
     );
     const folders: string[] = [];
+    // Stands for bao in the recipe by hand, and notes what every user of the machine could read.
+    const notes = mkdtempSync(join(tmpdir(), "holdfast-arguments-"));
+    folders.push(notes);
+    const [noting, argumentsFile, initFile] = [
+      join(notes, "bao"),
+      join(notes, "arguments"),
+      join(notes, "init.json"),
+    ];
+    // The keys of the recipe's own throwaway server count too; it alone knows them, so they are kept as it prints them.
+    writeFileSync(
+      noting,
+      `#!/bin/sh\necho "$*" >>"${argumentsFile}"\ncase "$*" in "operator init"*) ${program} "$@" | tee "${initFile}" ;; *) exec ${program} "$@" ;; esac\n`,
+      { mode: 0o755 },
+    );
     const options = { toolDirectory: dirname(program) };
     const usual = secretsPolicy(bao);
     const connection = isSnapshot
@@ -58,7 +92,7 @@ for (const method of ["vault-export", "raft-snapshot"] as const) {
     let written = 0;
     return {
       policy,
-      secrets: [value, bao.token, bao.unsealKey],
+      secrets: [value, inMetadata, bao.token, bao.unsealKey],
       write: async () => {
         written += 1;
         await api.write("secret/data/written", { data: { count: written } });
@@ -89,8 +123,16 @@ for (const method of ["vault-export", "raft-snapshot"] as const) {
       },
       unreachable: { connection: { ...connection, vaultAddress: `http://127.0.0.1:${await freePort()}` } },
       byHand: {
-        environment: { BAO: program },
+        environment: { BAO: noting },
         fingerprint: async (directory, port) => {
+          const noted = readFileSync(argumentsFile, "utf8");
+          expect(noted).toContain(isSnapshot ? "sys/unseal" : "secret/metadata/app/2");
+          const made = isSnapshot
+            ? keysIn(readFileSync(initFile, "utf8"))
+            : [readFileSync(join(directory, "token"), "utf8")];
+          expect(made.every((secret) => secret.length > 20)).toBe(true);
+          for (const secret of [value, inMetadata, bao.token, bao.unsealKey, ...made])
+            expect(noted.includes(secret)).toBe(false);
           const address = `http://127.0.0.1:${port}`;
           if (!isSnapshot) {
             const restored = openApi({ address, token: readFileSync(join(directory, "token"), "utf8") });

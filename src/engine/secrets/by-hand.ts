@@ -4,35 +4,46 @@ import type { Manifest } from "../../catalogue/manifest.ts";
 import { snapshotArtifact } from "./capture.ts";
 import { documentsOf } from "./documents.ts";
 
-/** Values go by standard input; what stands in arguments are names. Deleted versions keep their numbers. */
-const loader = `import glob, json, subprocess, os
+/** Everything but paths goes by standard input. Limits on versions come before the values, all others after them. */
+const loader = `import glob, json, subprocess, os, time
 bao = os.environ.get("BAO", "bao")
-def run(*args, text=None):
-    subprocess.run([bao, *args], input=text, text=True, check=True, stdout=subprocess.DEVNULL)
+def write(path, value):
+    subprocess.run([bao, "write", path, "-"], input=json.dumps(value), text=True, check=True, stdout=subprocess.DEVNULL)
+def wait(path):
+    for _ in range(100):
+        if subprocess.run([bao, "read", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+            return
+        time.sleep(0.1)
+    raise SystemExit(path + " was not ready in time")
 for name in sorted(glob.glob("*.json")):
     with open(name) as file:
         doc = json.load(file)
     if doc["kind"] == "AclPolicies":
         for policy in doc["policies"]:
-            run("policy", "write", policy["name"], "-", text=policy["policy"])
+            write("sys/policies/acl/" + policy["name"], {"policy": policy["policy"]})
     if doc["kind"] != "KeyValueMount":
         continue
     mount = doc["mount"].rstrip("/")
-    run("secrets", "enable", "-path=" + mount, "-version=%d" % doc["version"], "-description=" + doc["description"], "kv")
+    write("sys/mounts/" + mount, {"type": "kv", "description": doc["description"], "options": {"version": str(doc["version"])}})
+    if doc["version"] == 1:
+        for secret in doc["secrets"]:
+            write(mount + "/" + secret["path"], secret["versions"][0]["data"])
+        continue
+    wait(mount + "/config")
+    write(mount + "/config", {"max_versions": doc["config"]["max_versions"]})
     for secret in doc["secrets"]:
-        path = secret["path"]
-        if doc["version"] == 1:
-            run("kv", "put", "-mount=" + mount, path, "-", text=json.dumps(secret["versions"][0]["data"]))
-            continue
-        about = secret["metadata"]
-        custom = ["-custom-metadata=%s=%s" % pair for pair in about["custom"].items()]
-        run("kv", "metadata", "put", "-mount=" + mount, "-max-versions=%d" % about["maxVersions"], *custom, path)
-        values = {v["version"]: v["data"] for v in secret["versions"]}
-        for number in range(1, about["current"] + 1):
-            data = values.get(number)
-            run("kv", "put", "-mount=" + mount, path, "-", text=json.dumps(data or {"holdfast": "placeholder"}))
-            if data is None:
-                run("kv", "destroy", "-mount=" + mount, "-versions=%d" % number, path)`;
+        path, about = secret["path"], secret["metadata"]
+        limits = {"custom_metadata": about["custom"], "max_versions": about["maxVersions"]}
+        write(mount + "/metadata/" + path, limits)
+        values = {v["version"]: v["data"] for v in secret["versions"] if v["data"] is not None}
+        numbers = range(1, about["current"] + 1)
+        for number in numbers:
+            write(mount + "/data/" + path, {"data": values.get(number, {"holdfast": "placeholder"})})
+        gone = [number for number in numbers if number not in values]
+        if gone:
+            write(mount + "/destroy/" + path, {"versions": gone})
+        write(mount + "/metadata/" + path, dict(limits, cas_required=about["casRequired"], delete_version_after=about["deleteVersionAfter"]))
+    write(mount + "/config", doc["config"])`;
 
 const waitUntilUp = `for i in $(seq 100); do "$BAO" status >/dev/null 2>&1 && break; [ $? -eq 2 ] && break; sleep 0.1; done`;
 
@@ -81,8 +92,8 @@ cluster_addr = "http://127.0.0.1:$((PORT + 1))"`;
       `"$BAO" server -config=server.hcl >server.log 2>&1 & echo $! >server.pid; ${waitUntilUp}`,
       `"$BAO" operator init -key-shares=1 -key-threshold=1 -format=json >init.json`,
       `python3 -c 'import json; print(json.load(open("init.json"))["unseal_keys_b64"][0])' >unseal; python3 -c 'import json; print(json.load(open("init.json"))["root_token"], end="")' >token`,
-      // By standard input: a key in an argument can be read by every user of the machine.
-      `"$BAO" write -format=json sys/unseal key=@unseal >/dev/null 2>&1 || "$BAO" write sys/unseal key="$(cat unseal)" >/dev/null`,
+      // From its file: a key in an argument can be read by every user of the machine.
+      `"$BAO" write sys/unseal key=@unseal >/dev/null`,
       `for i in $(seq 100); do "$BAO" status >/dev/null 2>&1 && break; sleep 0.1; done`,
       `BAO_TOKEN=$(cat token) "$BAO" operator raft snapshot restore -force ${snapshotArtifact}`,
       "rm -f init.json unseal token",

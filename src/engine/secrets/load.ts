@@ -42,10 +42,12 @@ async function enable(api: Api, mount: ExportedMount, clock: Clock, signal: Abor
   // A fresh mount of version 2 prepares itself for a moment, and answers 400 meanwhile.
   for (const giveUpAtMs = clock.nowMs() + readyMs; ; await clock.wait(lookEveryMs, signal)) {
     const { status } = await api.ask("GET", `${path}/config`);
-    if (status === 200) return;
+    if (status === 200) break;
     if (clock.nowMs() > giveUpAtMs)
       throw new HoldfastError("tool-failed", `the mount '${mount.mount}' was not ready in time`);
   }
+  // The mount's limit decides which versions stay while they are written; its other settings come afterwards.
+  await api.write(`${path}/config`, { max_versions: mount.config["max_versions"] ?? 0 });
 }
 
 async function loadSecret(api: Api, mount: ExportedMount, secret: ExportedSecret): Promise<void> {
