@@ -1,33 +1,29 @@
 import { cp, mkdir, readdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HoldfastError } from "../../errors.ts";
 import { print, printJson } from "../console.ts";
 import { verbCommand } from "../options.ts";
+import { type Origin, ownOrigin, parseOrigin, unknownOrigin } from "../own-origin.ts";
+import { policyWorkflows } from "../policy-workflows.ts";
 
 const own = fileURLToPath(new URL("../../../", import.meta.url));
 
-const workflow = `# Checks every change to the policies before it is merged.
-name: holdfast
-on:
-  pull_request:
-    paths: [policies/**]
-jobs:
-  lint:
-    runs-on: ubuntu-latest
-    permissions: {contents: read}
-    steps:
-      - uses: actions/checkout@v4
-      - uses: actions/setup-node@v4
-        with: {node-version: 24}
-      - run: npx holdfast lint --format github policies
-`;
+interface InitOptions {
+  readonly format: string;
+  readonly holdfast?: Origin;
+}
 
 /** The starter repository: the whole strategy as commented policies, their schemas, and a workflow. */
 export function initCommand() {
   return verbCommand("init", "write a starter policy repository")
     .argument("[dir]", "a new or empty folder", ".")
-    .action(async (directory: string, options: { readonly format: string }) => {
+    .option(
+      "--holdfast <origin>",
+      "OWNER/NAME@COMMIT the workflow takes Holdfast from; this checkout's own",
+      parseOrigin,
+    )
+    .action(async (directory: string, options: InitOptions) => {
       await mkdir(directory, { recursive: true });
       const there = (await readdir(directory)).filter((name) => name !== ".git");
       if (there.length > 0) {
@@ -44,9 +40,11 @@ export function initCommand() {
         recursive: true,
         filter: (name) => !name.includes(join("schema", "output")),
       });
-      const path = join(directory, ".github/workflows/holdfast.yml");
-      await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, workflow);
+      const workflows = join(directory, ".github/workflows");
+      await mkdir(workflows, { recursive: true });
+      const origin = options.holdfast ?? (await ownOrigin()) ?? unknownOrigin;
+      for (const [name, text] of Object.entries(policyWorkflows(origin)))
+        await writeFile(join(workflows, name), text);
       await writeFile(join(directory, ".gitignore"), ".holdfast/\n*.key\n");
       const files = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((e) =>
         e.isFile(),
@@ -58,6 +56,11 @@ export function initCommand() {
           "  1. holdfast key new --out runner.key   and once more for escrow; put both recipients into policies/keys.yaml",
           "  2. policies/stores.yaml: your buckets; policies/<component>.yaml: your servers",
           "  3. holdfast lint && holdfast doctor",
+          ...(origin === unknownOrigin
+            ? [
+                "     .github/workflows: put in the repository and the commit of your Holdfast; until then they fail",
+              ]
+            : []),
           "  4. git init, commit, push; then holdfast run on the machine that shall do the work",
         ].join("\n"),
       );
