@@ -98,6 +98,11 @@ export const errorCodes = {
     hint: "the service account lacks a right; holdfast install prints the roles it needs",
   },
   "platform-failed": { exit: "unreachable", transient: true, hint: "read the platform's message" },
+  "github-refused": {
+    exit: "unreachable",
+    transient: true,
+    hint: "check HOLDFAST_GITHUB_TOKEN, its rights and the network",
+  },
   "object-missing": { exit: "verification", transient: false, hint: "run holdfast verify" },
   "object-exists": { exit: "locked", transient: false, hint: "another run has written this object" },
   locked: { exit: "locked", transient: true, hint: "wait for the other run, or see holdfast status" },

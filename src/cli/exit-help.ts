@@ -7,6 +7,7 @@ export const verbExits = {
   lint: ["fine", "usage", "findings"],
   explain: ["fine", "usage"],
   plan: ["fine", "usage", "findings", "drift", "unreachable"],
+  comment: ["fine", "usage", "unreachable"],
   apply: ["fine", "usage", "findings", "drift", "tool", "unreachable", "locked"],
   run: ["fine", "usage", "findings", "drift", "unreachable", "locked", "interrupted"],
   backup: ["fine", "usage", "drift", "tool", "unreachable", "locked", "key", "interrupted"],

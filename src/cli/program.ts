@@ -15,6 +15,7 @@ const verbs: Readonly<Partial<Record<Verb, () => Promise<Command>>>> = {
   lint: async () => (await import("./verbs/lint.ts")).lintCommand(),
   explain: async () => (await import("./verbs/explain.ts")).explainCommand(),
   plan: async () => (await import("./verbs/plan.ts")).planCommand(),
+  comment: async () => (await import("./verbs/comment.ts")).commentCommand(),
   apply: async () => (await import("./verbs/apply.ts")).applyCommand(),
   run: async () => (await import("./verbs/run.ts")).runCommand(),
   backup: async () => (await import("./verbs/backup.ts")).backupCommand(),

@@ -1,6 +1,6 @@
 /** `plan --base`: a review of the change between two revisions, over the real stores or a snapshot of them. */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { instant } from "../catalogue/instant.ts";
 import { builtKinds } from "../engine/engines.ts";
 import { HoldfastError } from "../errors.ts";
@@ -8,6 +8,7 @@ import { lint } from "../lint/run.ts";
 import { planDifference } from "../plan/difference.ts";
 import { outlook } from "../plan/outlook.ts";
 import { type Review, reviewText } from "../plan/review.ts";
+import { parseReview } from "../plan/review-shape.ts";
 import { parseSnapshot, type Snapshot, stocksAsOf } from "../plan/snapshot.ts";
 import { readPolicySet } from "../policy/read.ts";
 import type { Stock } from "../retention/future.ts";
@@ -24,7 +25,8 @@ export interface ReviewRequest {
   readonly asOfMs: number;
   /** Undefined where nothing is known of the stores. */
   readonly stocks?: ReadonlyMap<string, Stock> | undefined;
-  readonly command: string;
+  /** What to type to get it again, from the commits that the revisions turned out to be. */
+  readonly command: (base: string, head: string) => string;
 }
 
 /** Findings that go with a review; a comment shows fewer. */
@@ -72,8 +74,8 @@ export async function makeReview(request: ReviewRequest): Promise<Review> {
       return { rule, severity, file, line, column, message };
     }),
     findingCounts: { error: count("error"), warning: count("warning"), info: count("info") },
-    hash: createHash("sha256").update(reviewText(facts)).digest("hex"),
-    command: request.command,
+    hash: hashOf(facts),
+    command: request.command(base.revision, head.revision),
   };
 }
 
@@ -96,16 +98,39 @@ export function stocksOf({ policies }: Snapshot): ReadonlyMap<string, Stock> {
   return new Map(policies.map(({ policy, ...stock }) => [policy, stock]));
 }
 
-/** A review that was saved. @throws usage when the file is none */
+function hashOf(facts: Parameters<typeof reviewText>[0]): string {
+  return createHash("sha256").update(reviewText(facts)).digest("hex");
+}
+
+/** Larger than any review that makeReview gives for the policies a repository may hold. */
+const mostReviewBytes = 8 * 1024 * 1024;
+
+/**
+ * A review that was saved, perhaps by somebody who wishes us ill: of known shape and size, and its hash is the one
+ * of what it says. @throws usage when the file is none
+ */
 export async function readReview(path: string): Promise<Review> {
+  let value: unknown;
   try {
-    const value = JSON.parse(await readFile(path, "utf8")) as Partial<Review> | null;
-    if (value?.kind === "Review" && value.apiVersion === "holdfast.dev/v1" && typeof value.hash === "string")
-      return value as Review;
+    const { size } = await stat(path);
+    if (size > mostReviewBytes)
+      throw new HoldfastError(
+        "usage",
+        `'${path}' has ${size} bytes, a review has at most ${mostReviewBytes}`,
+      );
+    value = JSON.parse(await readFile(path, "utf8"));
   } catch (cause) {
+    if (cause instanceof HoldfastError) throw cause;
     throw new HoldfastError("usage", `'${path}' cannot be read as a review`, { cause });
   }
-  throw new HoldfastError("usage", `'${path}' is no review`, {
-    hint: "make one with holdfast plan --base REV --format json",
-  });
+  const review = parseReview(value);
+  if ("misfit" in review)
+    throw new HoldfastError("usage", `'${path}' is no review: no ${review.misfit} where one belongs`, {
+      hint: "make one with holdfast plan --base REV --format json",
+    });
+  if (hashOf(review) !== review.hash)
+    throw new HoldfastError("usage", `'${path}' does not say what its hash is of`, {
+      hint: "it was changed by hand; make one with holdfast plan --base REV --format json",
+    });
+  return review;
 }

@@ -8,6 +8,7 @@ import type { Octokit } from "octokit";
 import type { Logger } from "../log.ts";
 import type { Receiver } from "../policy/model.ts";
 import type { Clock } from "../time/clock.ts";
+import { githubClient, type Place, refusalOf } from "./github-client.ts";
 import type { Alert, Undelivered } from "./notifier.ts";
 
 const label = "holdfast";
@@ -15,9 +16,6 @@ const label = "holdfast";
 const editEveryMs = 60 * 60_000;
 /** Without anything to tell, the open issues are looked at this often. */
 const idleLookMs = 15 * 60_000;
-/** After a refusal that names no time. */
-const pauseMs = 5 * 60_000;
-const requestMs = 20_000;
 const pageSize = 100;
 
 export interface IssueText {
@@ -98,7 +96,7 @@ export function openGithubIssues(input: IssuesInput): Issues {
 /** How many issues of ours are open afterwards. */
 async function converge(input: IssuesInput, receiver: Receiver, alerts: readonly Alert[]): Promise<number> {
   const place = placeOf(receiver);
-  const client = await clientOf(input);
+  const client = await githubClient({ token: input.token(), apiUrl: input.apiUrl });
   const cluster = input.cluster();
   const open = await listOpen(client, place, cluster);
   const wanted = new Map(alerts.map((alert) => [causeOf(cluster, alert), alert]));
@@ -131,37 +129,11 @@ async function converge(input: IssuesInput, receiver: Receiver, alerts: readonly
   return wanted.size;
 }
 
-interface Place {
-  readonly owner: string;
-  readonly repo: string;
-}
-
 /** `https://github.com/OWNER/REPOSITORY`, whatever follows. @throws Error for another address */
 function placeOf({ url }: Receiver): Place {
   const [owner, repo] = new URL(url).pathname.split("/").filter((part) => part !== "");
   if (owner === undefined || repo === undefined) throw new Error(`'${url}' names no repository`);
   return { owner, repo: repo.replace(/\.git$/, "") };
-}
-
-/** The whole of octokit is loaded when there is something to tell and not before. */
-async function clientOf({ token, apiUrl }: IssuesInput): Promise<Octokit> {
-  const auth = token();
-  if (auth === undefined || auth === "") throw new Error("there is no token: set HOLDFAST_GITHUB_TOKEN");
-  const { Octokit: Client } = await import("octokit");
-  const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-  return new Client({
-    auth,
-    baseUrl: apiUrl.replace(/\/+$/, ""),
-    userAgent: "holdfast",
-    log: quiet,
-    // When to try again is decided here, where what holds is known.
-    retry: { enabled: false },
-    throttle: { enabled: false },
-    request: {
-      fetch: (address: string, init: RequestInit) =>
-        fetch(address, { ...init, signal: AbortSignal.timeout(requestMs), redirect: "error" }),
-    },
-  });
 }
 
 type Found = ReadonlyMap<string, readonly { readonly issue: OpenIssue; readonly marker: Marker }[]>;
@@ -227,32 +199,4 @@ function markerIn(body: string): Marker | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** What GitHub's refusal means, and how long to leave it alone. @see GitHub REST API, "Rate limits" */
-function refusalOf(error: unknown, nowMs: number): { readonly reason: string; readonly waitMs: number } {
-  const {
-    status,
-    message = String(error),
-    response,
-  } = error as {
-    status?: number;
-    message?: string;
-    response?: { headers?: Readonly<Record<string, string | number | undefined>> };
-  };
-  const headers = response?.headers ?? {};
-  const afterSeconds = Number(headers["retry-after"]);
-  const resetMs = Number(headers["x-ratelimit-reset"]) * 1000;
-  if (afterSeconds > 0)
-    return { reason: `GitHub asks to wait ${afterSeconds} s`, waitMs: afterSeconds * 1000 };
-  if (String(headers["x-ratelimit-remaining"]) === "0" && resetMs > nowMs)
-    return { reason: "GitHub's rate limit is used up", waitMs: resetMs - nowMs };
-  if (status === 401)
-    return { reason: "GitHub refuses the token: it is wrong or has expired", waitMs: pauseMs };
-  if (status === 403 || status === 404)
-    return {
-      reason: `GitHub refuses: the token lacks the right to write issues (${status})`,
-      waitMs: pauseMs,
-    };
-  return { reason: `GitHub: ${message.split("\n")[0]}`, waitMs: status === undefined ? 0 : 60_000 };
 }

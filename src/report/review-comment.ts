@@ -22,6 +22,10 @@ const mostFindings = 50;
 const mostFenceCharacters = 20_000;
 
 export interface ReviewLinks {
+  /** Commit of the pull request, where the one reviewed is its merge onto the base. */
+  readonly commit?: string;
+  /** `owner/name` whose run has computed the review, where that is not the repository of the policies. */
+  readonly fork?: string;
   /** Page of a rule, without its ending `/`: `https://host/owner/name/blob/main/docs/rules`. */
   readonly rules?: string;
   /** Files of the commit: `https://host/owner/name/blob/<commit>`; absent where they are not to be linked. */
@@ -50,11 +54,24 @@ export function renderReviewComment(review: Review, links: ReviewLinks): string 
     planPart(review),
   ];
   const tail = [
-    `Commit ${codeSpan(review.head.revision || "working copy")}, base ${codeSpan(review.base.revision)}, points as of ${formatInstant(review.asOf)}.`,
-    `Plan hash ${codeSpan(review.hash)}. The same again: ${codeSpan(review.command)}`,
+    ...(links.fork === undefined
+      ? []
+      : [
+          `A run of ${escapeMarkdown(links.fork)} has computed this, under the control of whoever wrote the change; the command below computes it again.`,
+          "",
+        ]),
+    `Commit ${commitWords(review, links)}, base ${codeSpan(review.base.revision)}, points as of ${formatInstant(review.asOf)}.`,
+    `Plan hash ${codeSpan(review.hash)}. The same again: ${codeSpan(review.command, 1000)}`,
     "",
   ];
   return withinLimit(head, parts, tail);
+}
+
+function commitWords({ head }: Review, { commit }: ReviewLinks): string {
+  const reviewed = codeSpan(head.revision || "working copy");
+  return commit === undefined || commit === head.revision
+    ? reviewed
+    : `${codeSpan(commit)}, merged as ${reviewed}`;
 }
 
 function more(all: number, shown: number): readonly string[] {

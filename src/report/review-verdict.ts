@@ -13,7 +13,7 @@ export function reviewVerdict(review: Review): string {
     return `❌ **Nobody can say what this does to the backups: the policies have ${count(findingCounts.error, "error")}.**`;
   }
   const told = outlook.changes.flatMap((change) => {
-    const sentence = sentenceOf(change, outlook.fromMs);
+    const sentence = sentenceOf(change, outlook.fromMs, catalogueKnown);
     return sentence === undefined ? [] : [{ change, sentence }];
   });
   const worstFirst = [...told].sort((a, b) => b.change.breaches.length - a.change.breaches.length);
@@ -29,25 +29,25 @@ export function reviewVerdict(review: Review): string {
   return `${sign} **${sentences.join(" ")}${more}**`;
 }
 
-function sentenceOf(change: PolicyChange, fromMs: number): string | undefined {
+function sentenceOf(change: PolicyChange, fromMs: number, catalogueKnown: boolean): string | undefined {
   const name = codeSpan(change.policy);
   const today = dateOf(fromMs);
-  const points = count(change.orphaned, "stored point");
+  const points = catalogueKnown ? count(change.orphaned, "stored point") : "stored points";
   switch (change.kind) {
     case "removed":
       return `From ${today} on nothing captures ${name} and no policy restores its ${points}; no byte is deleted.`;
     case "moved":
-      return change.orphaned === 0
+      return catalogueKnown && change.orphaned === 0
         ? undefined
         : `From ${today} on the ${points} of ${name} can no longer be restored by its policy, which looks elsewhere; no byte is deleted.`;
     case "stopped":
       return `From ${today} on ${name} is captured no more; what is stored stays.`;
     default:
-      return lossOf(change, name);
+      return lossOf(change, name, catalogueKnown);
   }
 }
 
-function lossOf(change: PolicyChange, name: string): string | undefined {
+function lossOf(change: PolicyChange, name: string, catalogueKnown: boolean): string | undefined {
   const { lost, breaches } = change;
   const first = lost[0];
   if (first !== undefined) {
@@ -59,7 +59,7 @@ function lossOf(change: PolicyChange, name: string): string | undefined {
     return `From ${first.lostOn} on ${count(lost.length, "stored point")} of ${name}, ${taken}, can no longer be restored${reach}.`;
   }
   if (change.shrinksOn !== null) {
-    return `From ${change.shrinksOn} on ${name} can be restored less far back${reachWords(change)}; no point stored today is lost earlier.`;
+    return `From ${change.shrinksOn} on ${name} can be restored less far back${reachWords(change)}; ${catalogueKnown ? "no point stored today is lost earlier" : "the stored points could not be read here"}.`;
   }
   const breach = breaches[0];
   return breach === undefined ? undefined : `From ${breach.on} on ${name} breaks its promise.`;

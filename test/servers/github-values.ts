@@ -89,6 +89,7 @@ export function commentJson(github: GithubState, issue: GithubIssue, comment: Gi
     issue_url: `${github.url}/repos/${github.repository}/issues/${issue.number}`,
     body: comment.body,
     user: userJson(comment.author),
+    author_association: [github.login, "mona"].includes(comment.author) ? "COLLABORATOR" : "NONE",
     created_at: time(comment.createdAtMs),
     updated_at: time(comment.updatedAtMs),
   };

@@ -11,7 +11,7 @@ import { renderReviewComment } from "../../report/review-comment.ts";
 import { renderReview } from "../../report/review-text.ts";
 import { renderPlan } from "../../report/tables.ts";
 import { stockOf } from "../../retention/future.ts";
-import { columns, paintFor, print, printJson } from "../console.ts";
+import { columns, complain, paintFor, print, printJson } from "../console.ts";
 import { requireLintClean } from "../lint-gate.ts";
 import {
   inWorld,
@@ -21,14 +21,18 @@ import {
   verbCommand,
   withWorldOptions,
 } from "../options.ts";
+import { type PullRequestOptions, postReview } from "../pull-request.ts";
 import { openPlatform } from "../reconciler.ts";
-import { makeReview, readSnapshot, stocksOf } from "../review.ts";
+import { makeReview, type ReviewRequest, readSnapshot, stocksOf } from "../review.ts";
 import { parsePrice } from "../review-options.ts";
+import { parsePull } from "./comment.ts";
 
-interface PlanCommandOptions extends SharedOptions {
+interface PlanCommandOptions extends SharedOptions, PullRequestOptions {
   readonly base?: string;
   readonly head?: string;
   readonly snapshot?: string;
+  readonly offline?: boolean;
+  readonly post?: boolean;
   readonly asOf?: number;
   readonly days: number;
   readonly price: number;
@@ -41,17 +45,27 @@ export function planCommand(): Command {
     .option("--base <rev>", "review the change from this revision: what becomes unrestorable, and when")
     .option("--head <rev>", "up to this revision; the working copy when not given")
     .option("--snapshot <file>", "stored points as list --format snapshot wrote them; no store is asked")
+    .option("--offline", "review by the policies alone; no store is asked")
+    .option("--post", "put the review on its pull request as one comment, or edit the one there")
+    .option("--pull <n>", "number of the pull request; GITHUB_REF's when not given", parsePull)
     .option("--as-of <instant>", "judge as of then and leave out points stored later", parseInstant)
     .option("--days <n>", "how far ahead a review looks", parseWholeNumber(1, 4000), 400)
     .option("--price <n>", "price of one GiB for a month", parsePrice, 0.023)
     .action(async (options: PlanCommandOptions) => {
       if (options.base !== undefined) {
-        showReview(await review(options, options.base), options);
+        const made = await review(options, options.base);
+        showReview(made, options);
+        if (options.post !== true) return;
+        const posted = await postReview(made, options);
+        complain(posted.outcome === "refused" ? `not posted: ${posted.reason}` : `comment ${posted.outcome}`);
         return;
       }
-      for (const name of ["head", "snapshot", "asOf"] as const) {
+      for (const name of ["head", "snapshot", "asOf", "offline", "post", "pull"] as const) {
         if (options[name] === undefined) continue;
-        throw new HoldfastError("usage", "--head, --snapshot and --as-of belong to a review with --base");
+        throw new HoldfastError(
+          "usage",
+          "--head, --snapshot, --offline, --as-of, --post and --pull belong to a review with --base",
+        );
       }
       await requireLintClean(options);
       await inWorld(options, async (world) => {
@@ -79,29 +93,43 @@ async function review(options: PlanCommandOptions, base: string): Promise<Review
   if (options.snapshot !== undefined) {
     const snapshot = await readSnapshot(options.snapshot);
     const asOfMs = options.asOf ?? Date.parse(snapshot.takenAt);
-    const command = commandOf(options, base, asOfMs);
-    return makeReview({ ...shared, asOfMs, stocks: stocksOf(snapshot), command });
+    return makeReview({ ...shared, asOfMs, stocks: stocksOf(snapshot), command: commandOf(options, asOfMs) });
+  }
+  if (options.offline === true) {
+    const asOfMs = options.asOf ?? wholeMinutes(Date.now());
+    return makeReview({ ...shared, asOfMs, command: commandOf(options, asOfMs) });
   }
   return inWorld(options, async (world) => {
     const stocks = new Map();
     for (const policy of world.set.policies.filter((p) => world.hasEngine(p))) {
       stocks.set(policy.name, stockOf(await (await world.repository(policy)).catalogue()));
     }
-    // Whole minutes make an instant that can be typed again.
-    const asOfMs = options.asOf ?? Math.floor(world.clock.nowMs() / 60_000) * 60_000;
-    return makeReview({ ...shared, asOfMs, stocks, command: commandOf(options, base, asOfMs) });
+    const asOfMs = options.asOf ?? wholeMinutes(world.clock.nowMs());
+    return makeReview({ ...shared, asOfMs, stocks, command: commandOf(options, asOfMs) });
   });
 }
 
-function commandOf(options: PlanCommandOptions, base: string, asOfMs: number): string {
-  const { head, snapshot, days, price, policies } = options;
-  const parts = ["holdfast plan", `--policies ${policies}`, `--base ${base}`];
-  if (head !== undefined) parts.push(`--head ${head}`);
-  if (snapshot !== undefined) parts.push(`--snapshot ${snapshot}`);
-  parts.push(`--as-of ${new Date(asOfMs).toISOString()}`);
-  if (days !== 400) parts.push(`--days ${days}`);
-  if (price !== 0.023) parts.push(`--price ${price}`);
-  return parts.join(" ");
+/** They make an instant that can be typed again. */
+function wholeMinutes(ms: number): number {
+  return Math.floor(ms / 60_000) * 60_000;
+}
+
+function commandOf(options: PlanCommandOptions, asOfMs: number): ReviewRequest["command"] {
+  const { snapshot, offline, days, price, policies } = options;
+  return (base, head) => {
+    const parts = ["holdfast plan", `--policies ${quoted(policies)}`, `--base ${base}`];
+    if (head !== "") parts.push(`--head ${head}`);
+    if (snapshot !== undefined) parts.push(`--snapshot ${quoted(snapshot)}`);
+    else if (offline === true) parts.push("--offline");
+    parts.push(`--as-of ${new Date(asOfMs).toISOString()}`);
+    if (days !== 400) parts.push(`--days ${days}`);
+    if (price !== 0.023) parts.push(`--price ${price}`);
+    return parts.join(" ");
+  };
+}
+
+function quoted(word: string): string {
+  return /^[\w./:@%^~+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 function showReview(review: Review, { format }: PlanCommandOptions): void {
