@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the folder of MinIO's server and client (minio, mc) for the tests, after building them from their Go modules
+# Prints the folder of MinIO's server and client (minio, mc) for the demo and the tests, after building them from their Go modules
 # when they are not there yet: some minutes on two cores the first time. These are the last versions; upstream is no
 # longer maintained. Exit status 10 where they cannot be had.
 set -eu

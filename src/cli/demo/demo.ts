@@ -1,5 +1,5 @@
 /** The whole promise in one run: policies in git, disasters, restores, and the proof in git. */
-import { chmod, mkdir, mkdtemp, readdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { componentKinds } from "../../component.ts";
@@ -14,7 +14,7 @@ import { renderDemoTable } from "../../report/tables.ts";
 import { columns, complain, openLogger, openSteps, paintFor, print, printJson } from "../console.ts";
 import { listenForInterrupts } from "../interrupt.ts";
 import { type WiredWorld, wire } from "../wire.ts";
-import { type DemoServer, showComponent } from "./component.ts";
+import type { DemoServer } from "./component.ts";
 import { demoComponents } from "./components.ts";
 import { pushPolicies } from "./policy-repository.ts";
 import { showDatabase } from "./postgresql.ts";
@@ -48,7 +48,7 @@ export async function demo(options: DemoOptions): Promise<void> {
   const load = startLoad(source.connection);
   const others = new Map<string, DemoServer>();
   let reconciler: Awaited<ReturnType<typeof startReconciler>> | undefined;
-  let world: WiredWorld | undefined;
+  const worlds: WiredWorld[] = [];
   try {
     await source.run(
       "create table orders as select i as id, md5(i::text) as item from generate_series(1, 20000) i",
@@ -58,6 +58,8 @@ export async function demo(options: DemoOptions): Promise<void> {
     const [runner, escrow] = [await newIdentity(), await newIdentity()];
     const identityFile = join(workdir, "runner.key");
     await writeFile(identityFile, `${runner.identity}\n`, { mode: 0o600 });
+    const escrowFile = join(workdir, "escrow.key");
+    await writeFile(escrowFile, `${escrow.identity}\n`, { mode: 0o600 });
     const commit = await pushPolicies({
       remote,
       clone,
@@ -69,37 +71,42 @@ export async function demo(options: DemoOptions): Promise<void> {
     });
     say(`PostgreSQL ${source.major} takes a commit every 8 ms; policies pushed as ${commit.slice(0, 12)}`);
     reconciler = await startReconciler({ remote, state, identityFile, workdir });
-    world = await wire({
-      policies: join(clone, "policies"),
-      state: join(workdir, "drills"),
-      identities: [identityFile],
-      log: openLogger("silent"),
-      steps: openSteps(true),
-      signal,
-    });
-    const stage: Stage = { workdir, world, signal, say };
+    const open = (state: string, identity: string) =>
+      wire({
+        policies: join(clone, "policies"),
+        state: join(workdir, state),
+        identities: [identity],
+        log: openLogger("silent"),
+        steps: openSteps(true),
+        signal,
+      });
+    const world = await open("drills", identityFile);
+    worlds.push(world);
+    const withEscrow = await open("escrow-drills", escrowFile);
+    worlds.push(withEscrow);
+    const stage: Stage = { workdir, world, escrow: withEscrow, signal, say };
     await untilApplied(stage, state, commit);
     const policy = findPolicy(world, "postgresql");
     const shown: Shown[] = [await showDatabase({ ...stage, source, load, policy })];
-    for (const [name, server] of others) shown.push(await showComponent(stage, name, server));
+    for (const [name, server] of others) shown.push(await server.show(stage, name));
     const report = await commitReport(stage, { clone, state, identityFile, remote });
     await reconciler.stop();
-    for (const { component, line } of [...absent, ...withoutAct(shown, absent)])
-      say(`not shown: ${component}; ${line}`);
+    const notShown = [...absent, ...withoutAct(shown, absent)];
+    for (const { component, line } of notShown) say(`not shown: ${component}; ${line}`);
     const components = shown.map(({ policy, rpoSeconds, rtoSeconds, proof }) => ({
       policy,
       rpoSeconds,
       rtoSeconds,
       proof,
     }));
-    const result: DemoResult = { ok: true, components, report, workdir };
+    const result: DemoResult = { ok: true, components, notShown, report, workdir };
     if (options.format === "json") return printJson(demoJson(result));
     print("");
     print(renderDemoTable(shown, result, { paint, columns: columns(), nowMs: Date.now() }));
   } finally {
     await load.stop();
     await reconciler?.stop();
-    await world?.close();
+    for (const world of worlds) await world.close();
     await source.stop();
     for (const server of others.values()) await server.stop();
   }
@@ -121,7 +128,7 @@ async function freshFolder(wanted: string | undefined): Promise<string> {
 
 interface Absent {
   readonly component: string;
-  /** The command line that brings it. */
+  /** The command line that brings it, or why there is none. */
   readonly line: string;
 }
 
@@ -184,7 +191,7 @@ async function commitReport(
     "--identity",
     places.identityFile,
   ]);
-  const { report, commit } = JSON.parse(text) as { report: string; commit: string };
+  const { report, commit, ok } = JSON.parse(text) as { report: string; commit: string; ok: boolean };
   const exec = openExec();
   const { stdout } = await exec.run({
     argv: ["git", "-C", places.remote, "show", "--stat", "--format=%h %s", commit],
@@ -195,5 +202,9 @@ async function commitReport(
     { deadlineMs: 30_000 },
   );
   stage.say(`the report is in the remote: ${stdout.split("\n")[0]}`);
+  const says = (await readFile(join(places.clone, report), "utf8"))
+    .split("\n")
+    .find((line) => /^(🔴|🟡|⚪)/u.test(line));
+  requireThat(ok, `the report is not good: ${says ?? report}`);
   return report;
 }

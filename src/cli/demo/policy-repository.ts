@@ -47,6 +47,7 @@ kind: RetentionTable
 metadata: {name: standard}
 rows:
   - {name: standard, keep: {daily: 7, weekly: 4, monthly: 12}}
+  - {name: forever, keep: {forever: true}}
   - {name: postgresql-full, keep: {daily: 7, weekly: 4, monthly: 12, yearly: 1}}
   - {name: postgresql-wal, keep: {days: 8}}
 `,

@@ -24,12 +24,14 @@ export async function showDatabase(stage: DatabaseStage): Promise<Shown> {
   const loss = await loseServer(stage);
   await flipByte(stage);
   const proof = await prove(stage);
+  await replaceServer(stage, loss.directory);
   return {
     policy: stage.policy.name,
     point: proof.point,
     finishedAt: proof.finishedAt,
     proof: proof.level,
-    ...loss,
+    rpoSeconds: loss.rpoSeconds,
+    rtoSeconds: loss.rtoSeconds,
   };
 }
 
@@ -70,9 +72,14 @@ async function dropTable(stage: DatabaseStage): Promise<void> {
   );
 }
 
-async function loseServer(
-  stage: DatabaseStage,
-): Promise<{ readonly rpoSeconds: number; readonly rtoSeconds: number }> {
+interface Loss {
+  readonly rpoSeconds: number;
+  readonly rtoSeconds: number;
+  /** Where the restored server's data is. */
+  readonly directory: string;
+}
+
+async function loseServer(stage: DatabaseStage): Promise<Loss> {
   const { source, load, say, world, policy } = stage;
   await source.destroy();
   const killedAtMs = Date.now();
@@ -104,7 +111,18 @@ async function loseServer(
   say(
     `  restored in ${rtoSeconds.toFixed(1)} s: the last commit that survives is number ${highest} of ${count}, ${rpoSeconds.toFixed(2)} s behind the end`,
   );
-  return { rpoSeconds, rtoSeconds };
+  return { rpoSeconds, rtoSeconds, directory: outcome.directory };
+}
+
+/** The end of a disaster: what was restored runs where the lost server was, and its log flows again. */
+async function replaceServer(stage: DatabaseStage, directory: string): Promise<void> {
+  const { source, say } = stage;
+  await source.replace(join(directory, "data"));
+  const startedAtMs = Date.now();
+  say("  the restored server runs in the lost one's place");
+  await source.run("create table after_the_disaster ()");
+  await untilStored(stage, startedAtMs);
+  say("  and its WAL streams into the store again, on the timeline the restore has begun");
 }
 
 async function flipByte(stage: DatabaseStage): Promise<void> {
@@ -124,7 +142,10 @@ async function flipByte(stage: DatabaseStage): Promise<void> {
   const { ok, verdict } = await verify(world, policy, { level: 2 });
   const named = verdict.checks.find((c) => !c.ok)?.detail ?? "";
   requireThat(!ok && named.includes(object.key), "the damage was not found");
-  say(`  verification names it: ${named}`);
+  const shortened = named
+    .replace(`object '${object.key}'`, "the object")
+    .replaceAll(/[0-9a-f]{64}/g, (sum) => `${sum.slice(0, 12)}…`);
+  say(`  verification names it: ${shortened}`);
   await flip();
 }
 

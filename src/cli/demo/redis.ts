@@ -1,11 +1,11 @@
 /** Redis in the demo: a server of its own, a few thousand keys, gone with its disk. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { mkdir, rm } from "node:fs/promises";
 import { settingsOf, withClient } from "../../engine/redis/connection.ts";
 import { installHint } from "../../exec/packages.ts";
-import type { DemoComponent, DemoServer } from "./component.ts";
+import { type DemoComponent, type DemoServer, loseServer } from "./component.ts";
 import { freePort } from "./source-server.ts";
-import { until } from "./stage.ts";
+import { ended, startProgram, until } from "./stage.ts";
 
 const keysCount = 5000;
 
@@ -22,18 +22,12 @@ export const redisInDemo: DemoComponent = {
 async function start(folder: string, signal: AbortSignal): Promise<DemoServer> {
   await mkdir(folder);
   const port = await freePort();
-  const child = spawn(
-    "redis-server",
-    [
-      ...["--dir", folder, "--bind", "127.0.0.1", "--port", String(port)],
-      ...["--appendonly", "yes", "--repl-diskless-sync-delay", "0", "--save", ""],
-    ],
-    { stdio: "ignore" },
-  );
+  let child = run(folder, port);
   const connection = settingsOf({ port });
   const count = (on = connection): Promise<number> =>
     withClient(on, async (client) => Number(await client.command("DBSIZE")));
-  await until("Redis answers", () => count().catch(() => undefined), signal);
+  const ready = () => until("Redis answers", () => count().catch(() => undefined), signal);
+  await ready();
   await withClient(connection, async (client) => {
     const script = `for i = 1, ${keysCount} do redis.call('SET', 'cart:' .. i, 'items ' .. i) end`;
     await client.command("EVAL", script, "0");
@@ -42,25 +36,32 @@ async function start(folder: string, signal: AbortSignal): Promise<DemoServer> {
     connection,
     async (client) => /redis_version:(\S+)/.exec(String(await client.command("INFO", "server")))?.[1],
   );
+  const described = { title: `Redis ${version ?? ""}`.trim(), unit: "keys", count: () => count() };
   return {
-    title: `Redis ${version ?? ""}`.trim(),
+    ...described,
     policy: policyText(port),
-    unit: "keys",
-    count: () => count(),
-    countIn: (server) => count(settingsOf(server.connection)),
-    destroy: async () => {
-      await ended(child);
-      await rm(folder, { recursive: true, force: true });
-    },
+    show: (stage, name) =>
+      loseServer(stage, name, {
+        ...described,
+        countIn: (server) => count(settingsOf(server.connection)),
+        destroy: async () => {
+          await ended(child);
+          await rm(folder, { recursive: true, force: true });
+        },
+        replace: async (directory) => {
+          child = run(directory, port);
+          await ready();
+        },
+      }),
     stop: () => ended(child),
   };
 }
 
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGKILL");
-  await exit;
+function run(folder: string, port: number): ChildProcess {
+  return startProgram("redis-server", [
+    ...["--dir", folder, "--bind", "127.0.0.1", "--port", String(port)],
+    ...["--appendonly", "yes", "--repl-diskless-sync-delay", "0", "--save", ""],
+  ]);
 }
 
 function policyText(port: number): string {

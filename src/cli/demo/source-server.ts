@@ -19,6 +19,8 @@ export interface SourceServer {
   ask(statement: string): Promise<string>;
   /** `kill -9`, and its disk is gone. */
   destroy(): Promise<void>;
+  /** Runs on the restored data directory, where the lost one was. */
+  replace(dataDirectory: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -78,25 +80,27 @@ export async function startSource(folder: string, signal: AbortSignal): Promise<
   );
   const version = (await exec.run({ argv: [join(programs, "postgres"), "--version"] })).stdout;
   const port = await freePort();
-  const server: StartedServer = await startServer({
-    exec,
-    clock: systemClock,
-    signal,
-    program: join(programs, "postgres"),
-    dataDirectory: data,
-    user: "postgres",
-    database: "postgres",
-    settings: {
-      port: String(port),
-      listen_addresses: "127.0.0.1",
-      hba_file: join(data, "pg_hba.conf"),
-      wal_level: "replica",
-      max_slot_wal_keep_size: "8GB",
-      shared_buffers: "64MB",
-    },
-    until: "accepting",
-    deadlineMs: 30_000,
-  });
+  const run = (dataDirectory: string): Promise<StartedServer> =>
+    startServer({
+      exec,
+      clock: systemClock,
+      signal,
+      program: join(programs, "postgres"),
+      dataDirectory,
+      user: "postgres",
+      database: "postgres",
+      settings: {
+        port: String(port),
+        listen_addresses: "127.0.0.1",
+        hba_file: join(dataDirectory, "pg_hba.conf"),
+        wal_level: "replica",
+        max_slot_wal_keep_size: "8GB",
+        shared_buffers: "64MB",
+      },
+      until: "accepting",
+      deadlineMs: 30_000,
+    });
+  let server = await run(data);
   const connection: Connection = {
     host: "127.0.0.1",
     port,
@@ -120,6 +124,9 @@ export async function startSource(folder: string, signal: AbortSignal): Promise<
       process.kill(-server.pid, "SIGKILL");
       await server.stop("immediate");
       await rm(folder, { recursive: true, force: true });
+    },
+    replace: async (dataDirectory) => {
+      server = await run(dataDirectory);
     },
     stop: () => server.stop("immediate"),
   };

@@ -1,5 +1,5 @@
 /** What every act of the demo shares: the world, a voice, patience, and a promise that is kept or not. */
-
+import { type ChildProcess, spawn } from "node:child_process";
 import type { RecoveryPoint } from "../../catalogue/catalogue.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { Policy } from "../../policy/model.ts";
@@ -10,6 +10,8 @@ const waitMs = 60_000;
 export interface Stage {
   readonly workdir: string;
   readonly world: WiredWorld;
+  /** As a machine that holds the escrowed key and no other. */
+  readonly escrow: WiredWorld;
   readonly signal: AbortSignal;
   readonly say: (text: string) => void;
 }
@@ -55,4 +57,25 @@ export async function untilCaptured(stage: Stage, policy: Policy): Promise<Recov
   const repository = await stage.world.repository(policy);
   const first = async () => (await repository.catalogue()).points[0];
   return until(`the first capture of ${policy.name} is there`, first, stage.signal);
+}
+
+/** A server of the demo; it ends with the demo at the latest, also when that is interrupted half-way. */
+export function startProgram(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): ChildProcess {
+  const child = spawn(program, args, { stdio: "ignore", env });
+  const last = () => child.kill("SIGKILL");
+  process.once("exit", last);
+  child.once("exit", () => process.removeListener("exit", last));
+  return child;
+}
+
+/** After it the process is gone. */
+export async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.kill("SIGKILL");
+  await exit;
 }

@@ -3,7 +3,7 @@ import { verbCommand } from "../options.ts";
 export function demoCommand() {
   return verbCommand(
     "demo",
-    "a server, three disasters, three restores, and the proof in git; needs about a minute",
+    "real servers, a disaster and a restore of each, and the proof in git; needs about a minute",
   )
     .option("--keep <dir>", "a new folder to work in; a temporary one when not given")
     .action(async (options: { readonly format: string; readonly keep?: string }) => {

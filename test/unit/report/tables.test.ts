@@ -66,6 +66,7 @@ const plan: Plan = {
 const demo = {
   ok: true,
   components: [{ policy: "postgresql", rpoSeconds: 1.5, rtoSeconds: null, proof: 5 }],
+  notShown: [{ component: "s3", line: "sh .ci/minio.sh" }],
   report: "reports/2026/W47.md",
   workdir: "demo",
 };
@@ -191,7 +192,9 @@ describe("text", () => {
     ];
     const text = renderDemoTable(rows, demo, plain);
     expect(text).toMatch(/20261122T020000Z +10 s ago +level 5 +1\.5 s +12 s/);
-    expect(text.split("\n").at(-1)).toBe("every recovery point was proved by a restore");
+    expect(text.split("\n").at(-1)).toBe(
+      "every component shown is proved by a restore, and the report says so",
+    );
     expect(renderDemoTable([], demo, plain)).toContain("NOT every");
   });
 });
