@@ -7,13 +7,20 @@ import type { ShownLint } from "./lint-text.ts";
 
 const commands: Readonly<Record<Severity, string>> = { error: "error", warning: "warning", info: "notice" };
 
-/** One line per finding, errors first because GitHub shows only the first ones; empty for no finding. */
+/** GitHub shows so many of each kind per step and drops the rest in silence. */
+const mostOfAKind = 10;
+
+/** One line per finding up to GitHub's limit, errors first, and one that counts the rest; empty for no finding. */
 export function lintGithub({ findings }: ShownLint): string {
   const order: readonly Severity[] = ["error", "warning", "info"];
-  return order
-    .flatMap((severity) => findings.filter((finding) => finding.severity === severity))
-    .map((finding) => `${command(finding)}\n`)
-    .join("");
+  const kinds = order.map((severity) => findings.filter((finding) => finding.severity === severity));
+  const shown = kinds.flatMap((kind) => kind.slice(0, mostOfAKind));
+  const lines = shown.map(command);
+  const rest = kinds.flatMap((kind, i) =>
+    kind.length > mostOfAKind ? [`${kind.length - mostOfAKind} more of severity ${order[i]}`] : [],
+  );
+  if (rest.length > 0) lines.push(`Not annotated: ${rest.join(", ")}; holdfast lint shows them all.`);
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 function command({ rule, severity, location, message, hint }: Finding): string {

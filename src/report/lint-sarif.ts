@@ -4,6 +4,7 @@
  * @see https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
  */
 import type { Finding, Severity } from "../finding.ts";
+import { fingerprintsOf } from "../lint/fingerprints.ts";
 import { rules } from "../lint/rules.ts";
 import { secretRules } from "../lint/secrets-in-text.ts";
 import { waiverRules } from "../lint/waivers.ts";
@@ -28,12 +29,10 @@ export function lintSarif({ findings, waived }: ShownLint): string {
     declared.push({ id: rule, severity, title: rule });
   }
   const index = new Map(declared.map((rule, i) => [rule.id, i]));
-  const occurrences = new Map<string, number>();
+  const all = [...findings, ...waived.map((w) => w.finding)];
+  const prints = new Map(fingerprintsOf(all).map((print, i) => [all[i], print]));
   const result = (finding: Finding) => {
-    // Stable while lines move; the count tells equal findings of a file apart.
-    const print = `${finding.rule}|${finding.location.file}|${finding.message}`;
-    const count = (occurrences.get(print) ?? 0) + 1;
-    occurrences.set(print, count);
+    const print = prints.get(finding) ?? "";
     const { file, line, column, endLine, endColumn } = finding.location;
     return {
       ruleId: finding.rule,
@@ -48,7 +47,8 @@ export function lintSarif({ findings, waived }: ShownLint): string {
           },
         },
       ],
-      partialFingerprints: { "holdfastFinding/v1": `${hash(print)}:${count}` },
+      // The name that code scanning looks for, and ours for other readers.
+      partialFingerprints: { primaryLocationLineHash: print, "holdfastFinding/v2": print },
     };
   };
   const log = {
@@ -93,14 +93,4 @@ function uriOf(path: string): string {
     .split("/")
     .map((part) => encodeURIComponent(part.toWellFormed()))
     .join("/");
-}
-
-/** FNV-1a over UTF-16 units: only has to tell findings apart, not to resist anybody. */
-function hash(text: string): string {
-  let value = 0x811c9dc5;
-  for (let i = 0; i < text.length; i += 1) {
-    value ^= text.charCodeAt(i);
-    value = Math.imul(value, 0x01000193);
-  }
-  return (value >>> 0).toString(16).padStart(8, "0");
 }

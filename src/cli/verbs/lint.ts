@@ -1,5 +1,7 @@
+import { appendFile } from "node:fs/promises";
 import { Option } from "commander";
 import type { Severity } from "../../finding.ts";
+import { redact } from "../../secret.ts";
 import { columns, paintFor, print } from "../console.ts";
 import { verbCommand } from "../options.ts";
 import { readPolicyPaths, readSchemas } from "../policy-files.ts";
@@ -37,6 +39,11 @@ export function lintCommand() {
           filesCount: files.length,
         }),
       );
+      const summary = process.env["GITHUB_STEP_SUMMARY"] ?? "";
+      if (options.format === "github" && summary !== "") {
+        const { lintSummary } = await import("../../report/lint-summary.ts");
+        await appendFile(summary, redact(lintSummary(result, files.length)));
+      }
       const worst = Math.max(-1, ...result.findings.map((f) => weight[f.severity]));
       if (worst >= weight[options.failOn]) process.exitCode = 3;
     });
