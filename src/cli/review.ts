@@ -13,7 +13,7 @@ import { parseSnapshot, type Snapshot, stocksAsOf } from "../plan/snapshot.ts";
 import { readPolicySet } from "../policy/read.ts";
 import type { Stock } from "../retention/future.ts";
 import { readSchemas } from "./policy-files.ts";
-import { policySide } from "./revisions.ts";
+import { type PolicySide, policySide } from "./revisions.ts";
 
 export interface ReviewRequest {
   readonly policies: string;
@@ -39,6 +39,16 @@ export async function makeReview(request: ReviewRequest): Promise<Review> {
     policySide(request.policies, request.base),
     policySide(request.policies, request.head),
   ]);
+  return reviewOf(base, head, schemas, request);
+}
+
+/** The review of one side against the other; what is asked twice gets the same answer. */
+export function reviewOf(
+  base: PolicySide,
+  head: PolicySide,
+  schemas: Awaited<ReturnType<typeof readSchemas>>,
+  request: Omit<ReviewRequest, "policies" | "base" | "head">,
+): Review {
   const { findings, reading } = lint(head.files, schemas, { nowMs: request.asOfMs });
   const count = (severity: string) => findings.filter((f) => f.severity === severity).length;
   // A document with a fault takes no part and would look removed; what a rule refuses can still be foreseen.

@@ -16,12 +16,14 @@ export function lintSummary({ findings, waived }: ShownLint, filesCount: number)
   const accepted = waived.length > 0 ? `, ${waived.length} accepted` : "";
   const head = `### Lint: ${count(filesCount, "file")}, ${count(sums[0] ?? 0, "error")}, ${count(sums[1] ?? 0, "warning")}, ${sums[2] ?? 0} info${accepted}`;
   if (sorted.length === 0) return `${head}\n`;
-  const rows = sorted.slice(0, mostRows).map(({ rule, severity, location, message, hint }) => [
-    severity,
-    { markup: codeSpan(rule, 60) },
-    { markup: codeSpan(`${location.file}:${location.line}:${location.column}`, 120) },
-    { markup: `${escapeMarkdown(message, 300)}<br>${escapeMarkdown(hint, 300)}` },
-  ]);
+  const rows = sorted
+    .slice(0, mostRows)
+    .map(({ rule, severity, location, message, hint }) => [
+      severity,
+      { markup: codeSpan(rule, 60) },
+      { markup: codeSpan(`${location.file}:${location.line}:${location.column}`, 120) },
+      { markup: `${escapeMarkdown(message, 300)}<br>${escapeMarkdown(hint, 300)}` },
+    ]);
   const rest =
     sorted.length > mostRows ? ["", `… and ${sorted.length - mostRows} more; holdfast lint shows them.`] : [];
   return [head, "", ...markdownTable(["Severity", "Rule", "Place", "Finding"], rows), ...rest, ""].join("\n");

@@ -21,6 +21,10 @@ export function reviewVerdict(review: Review): string {
   const rest = told.length - sentences.length;
   const sign = breachesOf(outlook).length > 0 ? "⛔" : told.length > 0 ? "⚠️" : "✅";
   if (told.length === 0) {
+    // Green is for a change that can be merged as it stands.
+    if (findingCounts.error > 0) {
+      return `❌ **Lint refuses this change with ${count(findingCounts.error, "error")}; by the policies ${catalogueKnown ? "and the stored points " : ""}nothing becomes unrestorable.**`;
+    }
     return catalogueKnown
       ? `${sign} **Nothing that can be restored becomes unrestorable by this change.**`
       : `${sign} **By the policies alone nothing becomes unrestorable by this change; the stored points could not be read here.**`;
