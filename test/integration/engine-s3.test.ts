@@ -1,6 +1,7 @@
 /** Replication between two real MinIO servers: drift mended, lag measured, every planted difference found. */
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -13,6 +14,7 @@ import {
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { instant } from "../../src/catalogue/instant.ts";
 import { type InventoryInput, takeInventory } from "../../src/engine/s3/inventory.ts";
 import type { Side } from "../../src/engine/s3/sides.ts";
 import { backup } from "../../src/operate/backup.ts";
@@ -195,6 +197,55 @@ describe.skipIf(programs === "")("replication on MinIO", () => {
     expect(point).not.toBe("");
     expect(readFileSync(join(directory, "data/models/2/late.bin"), "utf8")).toBe("first");
     expect(readFileSync(join(directory, "data/models/3/weights-3.bin"), "utf8")).toContain("weights 3");
+  }, 120_000);
+
+  it("restores by hand to the millisecond, though the client goes back to whole seconds", async () => {
+    const { point } = await capture();
+    const repository = await test.world.repository(test.policy);
+    const found = (await repository.catalogue()).points.find((p) => p.manifest.id === point);
+    const manifest = found?.manifest;
+    if (manifest === undefined) throw new Error("no point");
+    const second = (ms: number): number => Math.floor(ms / 1000);
+    let [beganAtMs, atMs, endedAtMs] = [0, 0, 0];
+    for (let tries = 0; tries < 20 && (tries === 0 || second(beganAtMs) !== second(endedAtMs)); tries += 1) {
+      await new Promise((r) => setTimeout(r, 1050 - (Date.now() % 1000)));
+      beganAtMs = Date.now();
+      await put(replica, "grain/changed", "before");
+      await put(replica, "grain/removed", "before");
+      atMs = Date.now() + 20;
+      await new Promise((r) => setTimeout(r, 60));
+      await put(replica, "grain/changed", "after");
+      await put(replica, "grain/added", "after");
+      const Key = "grain/removed";
+      await replica.client.send(new DeleteObjectCommand({ Bucket: replica.bucket, Key }));
+      endedAtMs = Date.now();
+    }
+    expect(second(beganAtMs)).toBe(second(endedAtMs));
+    await new Promise((r) => setTimeout(r, 1000));
+    const byHand = test.world.engine(test.policy).byHand;
+    const { commands } = byHand([{ ...manifest, consistentAt: instant(atMs) }]);
+    const directory = mkdtempSync(join(folder, "by-hand-"));
+    execFileSync("sh", ["-e", "-c", commands.join("\n")], {
+      cwd: directory,
+      env: {
+        PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+        DIR: directory,
+        MC: join(programs, "mc"),
+        MC_CONFIG_DIR: join(folder, "mc"),
+        MC_HOST_replica: replica.endpoint.replace("//", `//${minioUser}:${password}@`),
+      },
+      stdio: "pipe",
+    });
+    const read = (name: string) => readFileSync(join(directory, "data/grain", name), "utf8");
+    expect([read("changed"), read("removed")]).toEqual(["before", "before"]);
+    expect(readdirSync(join(directory, "data/grain")).sort()).toEqual(["changed", "removed"]);
+    for (const Key of ["grain/changed", "grain/removed", "grain/added"]) {
+      const { Versions = [], DeleteMarkers = [] } = await replica.client.send(
+        new ListObjectVersionsCommand({ Bucket: replica.bucket, Prefix: Key }),
+      );
+      for (const { VersionId } of [...Versions, ...DeleteMarkers])
+        await replica.client.send(new DeleteObjectCommand({ Bucket: replica.bucket, Key, VersionId }));
+    }
   }, 120_000);
 
   it(`finds each of 20 planted differences among ${objectsCount} objects, and none before`, async () => {
