@@ -101,7 +101,7 @@ export interface DemoResult {
   readonly components: readonly DemoComponent[];
   /** What this machine lacks the server of, and the line that brings it. */
   readonly notShown: readonly { readonly component: string; readonly line: string }[];
-  /** Path of the markdown report, from the demo's working folder. */
+  /** Path of the markdown report in the policy repository, whose clone is `checkout` in the working folder. */
   readonly report: string;
   readonly workdir: string;
 }

@@ -308,7 +308,7 @@ export function renderDemoTable(rows: readonly DemoRow[], result: DemoResult, op
   return lines(
     table,
     "",
-    `report ${oneLine(result.report)}`,
+    `report ${oneLine(`${result.workdir}/checkout/${result.report}`)}`,
     paint.dim(`everything is in ${oneLine(result.workdir)}`),
     last,
   );
