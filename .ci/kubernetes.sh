@@ -23,6 +23,7 @@ packages)
   need /usr/lib/cni/bridge containernetworking-plugins
   need iptables iptables
   need conntrack conntrack
+  need kubectl kubernetes-client
   need socat socat
   need gcc gcc
   need /usr/include/unistd.h libc6-dev

@@ -1,6 +1,7 @@
 /**
- * Policies in git become CronJobs of a real cluster, and their runs real pods of a real image: a backup of a
- * PostgreSQL server to an S3 store, proved by a restore in another pod.
+ * Policies in git become CronJobs of a real cluster, and their runs real pods of a real image: backups of PostgreSQL,
+ * Redis, ClickHouse and OpenBao to an S3 store, each but ClickHouse's proved by a restore in another pod (its server is
+ * not in the image: as a library it has half a gigabyte).
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -16,10 +17,18 @@ import { installObjects } from "../../src/platform/kubernetes/objects/install.ts
 import { usualSettings } from "../../src/platform/kubernetes/objects/settings.ts";
 import type { KubeJob, KubeObject } from "../../src/platform/kubernetes/objects/shapes.ts";
 import { systemClock } from "../../src/time/clock.ts";
+import {
+  clickhouseTools,
+  fillClickhouse,
+  startClickhouse,
+  type TestClickhouse,
+} from "../servers/clickhouse.ts";
 import { addFile, addNode, addPrograms, nodePath, packImage } from "../servers/image.ts";
 import { type Cluster, hostOfPods, raiseBridge, startCluster, whyNoCluster } from "../servers/kubernetes.ts";
 import { applyAll } from "../servers/kubernetes-objects.ts";
+import { baoProgram, startBao, type TestBao } from "../servers/openbao.ts";
 import { startPostgres, type TestPostgres } from "../servers/postgresql.ts";
+import { fillRedis, startRedis, type TestRedis } from "../servers/redis.ts";
 import { type S3Server, startS3Server } from "../servers/s3-server.ts";
 import { until } from "../servers/waiting.ts";
 import { holdfast } from "./holdfast.ts";
@@ -27,6 +36,9 @@ import { holdfast } from "./holdfast.ts";
 const root = join(import.meta.dirname, "../..");
 const image = "docker.io/local/holdfast:1";
 const { namespace } = usualSettings;
+const bao = baoProgram();
+const clickhouse = clickhouseTools();
+const clickhousePassword = "a-password-of-the-pods";
 const day = "2026-11-20T02:00:00.000Z";
 
 describe.skipIf(whyNoCluster("node") !== undefined)("holdfast on a cluster", () => {
@@ -36,6 +48,9 @@ describe.skipIf(whyNoCluster("node") !== undefined)("holdfast on a cluster", () 
   let admin: KubeClient;
   let postgres: TestPostgres;
   let s3: S3Server;
+  let redis: TestRedis;
+  let vault: TestBao | undefined;
+  let columns: TestClickhouse | undefined;
   let env: Readonly<Record<string, string>>;
   let shared: readonly string[];
 
@@ -54,11 +69,19 @@ describe.skipIf(whyNoCluster("node") !== undefined)("holdfast on a cluster", () 
 
   beforeAll(async () => {
     chmodSync(folder, 0o711);
-    [cluster, postgres, s3] = await Promise.all([
+    [cluster, postgres, s3, redis, vault, columns] = await Promise.all([
       startCluster("node"),
       startPostgres(),
       startS3Server("versitygw"),
+      startRedis(),
+      bao === undefined ? undefined : startBao(bao),
+      clickhouse === undefined ? undefined : startClickhouse(clickhouse, clickhousePassword),
     ]);
+    await redis.ask((client) => fillRedis(client, 100));
+    await vault?.api.write("sys/mounts/secret", { type: "kv", options: { version: "2" } });
+    await until(async () => (await vault?.api.ask("GET", "secret/config"))?.status !== 400);
+    await vault?.api.write("secret/data/app", { data: { token: "a value of an application" } });
+    if (columns !== undefined) await fillClickhouse(columns, 500);
     raiseBridge();
     admin = openKubeClient(systemClock, { kubeconfig: cluster.kubeconfig });
     await postgres.run("create table payments as select generate_series(1, 1000) as id");
@@ -75,6 +98,7 @@ describe.skipIf(whyNoCluster("node") !== undefined)("holdfast on a cluster", () 
       port: await forward(postgres.port),
       runner: runner.recipient,
       escrow: escrow.recipient,
+      others: await otherPolicies(),
     });
     adapt(clone, remote, await forward(s3.port), s3.bucket);
     await applyAll(
@@ -88,7 +112,11 @@ describe.skipIf(whyNoCluster("node") !== undefined)("holdfast on a cluster", () 
         [`STORE_${use}_SECRET`, s3.secretAccessKey],
       ]),
     );
-    await secret("holdfast-environment", storeKeys);
+    const sourceKeys = {
+      VAULT_TOKEN_OF_THE_POLICY: vault?.token ?? "",
+      CLICKHOUSE_PASSWORD: clickhousePassword,
+    };
+    await secret("holdfast-environment", { ...storeKeys, ...sourceKeys });
     await secret("holdfast-identity", { identity: `${runner.identity}\n` });
     env = {
       KUBECONFIG: cluster.kubeconfig,
@@ -96,6 +124,7 @@ describe.skipIf(whyNoCluster("node") !== undefined)("holdfast on a cluster", () 
       HOLDFAST_IMAGE: image,
       HOLDFAST_POLICIES: join(clone, "policies"),
       ...storeKeys,
+      ...sourceKeys,
     };
     shared = ["--state", join(folder, "state"), "--identity", key];
   });
@@ -105,8 +134,52 @@ describe.skipIf(whyNoCluster("node") !== undefined)("holdfast on a cluster", () 
     for (const server of forwarders) server.close();
     await postgres?.remove();
     await s3?.stop();
+    await redis?.stop();
+    await vault?.stop();
+    await columns?.stop();
     rmSync(folder, { recursive: true, force: true });
   });
+
+  async function otherPolicies(): Promise<ReadonlyMap<string, string>> {
+    const found = new Map<string, string>();
+    const add = (name: string, connection: string, method: string, last: string) =>
+      found.set(
+        name,
+        `apiVersion: holdfast.dev/v1
+kind: BackupPolicy
+metadata: {name: ${name}}
+spec:
+  component: ${name}
+  owner: demo
+  failureDomain: this-machine
+  connection: ${connection}
+  objectives: {rpo: 26h, rto: 10m, reach: 6d}
+  schedule: {cron: "7 1 * * *", timeZone: Etc/UTC}
+  capture: {method: ${method}}
+  store: {name: vault, prefix: ${name}/}
+  encryption: {recipients: [runner, escrow]}
+  retention: standard
+  verification: standard
+${last}`,
+      );
+    const at = async (port: number) => `host: ${hostOfPods}, port: ${await forward(port)}`;
+    add(
+      "redis",
+      `{${await at(redis.port)}}`,
+      "rdb",
+      'assertions: [{sql: "DBSIZE > 0", database: "0"}]\n'.replace(/^/, "  "),
+    );
+    if (vault !== undefined) {
+      const port = await forward(Number(new URL(vault.address).port));
+      const connection = `{vaultAddress: "http://${hostOfPods}:${port}", tokenFrom: {env: VAULT_TOKEN_OF_THE_POLICY}}`;
+      add("secrets", connection, "vault-export", "");
+    }
+    if (columns !== undefined) {
+      const connection = `{${await at(columns.connection.port)}, user: default, passwordFrom: {env: CLICKHOUSE_PASSWORD}}`;
+      add("clickhouse", connection, "native", "");
+    }
+    return found;
+  }
 
   async function secret(name: string, stringData: Readonly<Record<string, string>>): Promise<void> {
     const metadata = { name, namespace };
@@ -163,6 +236,14 @@ describe.skipIf(whyNoCluster("node") !== undefined)("holdfast on a cluster", () 
     expect(JSON.parse(list.stdout)).toMatchObject({ points: [{ policy: "postgresql" }] });
   });
 
+  it.each(["redis", "secrets", "clickhouse"])("makes a point of %s in a pod too", async (policy) => {
+    if ((policy === "secrets" && vault === undefined) || (policy === "clickhouse" && columns === undefined))
+      return;
+    await succeeded((j) => j.metadata.name.startsWith(`${policy}--capture-`));
+    const list = await holdfast(["list", policy, "--format", "json", ...shared], { env });
+    expect(JSON.parse(list.stdout)).toMatchObject({ points: [{ policy }] });
+  });
+
   it("shows the run with its outcome, and wants nothing more", async () => {
     const status = await holdfast(["status", ...shared], { env });
     expect(status.stdout).toMatch(/postgresql/);
@@ -170,20 +251,24 @@ describe.skipIf(whyNoCluster("node") !== undefined)("holdfast on a cluster", () 
     expect(JSON.parse(plan.stdout)).toMatchObject({ actions: [], refusals: [] });
   });
 
-  it("proves the backup in a pod of the CronJob's own template", async () => {
-    const holder = await admin.request<{ spec: { jobTemplate: object } }>(
-      "GET",
-      `${pathOf("CronJob", namespace)}/postgresql--verify-4`,
-    );
-    const name = `postgresql--verify-4-${Date.parse(day) / 60_000}`;
-    const { metadata, spec } = holder.spec.jobTemplate as { metadata: object; spec: object };
-    await admin.request("POST", pathOf("Job", namespace), {
-      body: { apiVersion: "batch/v1", kind: "Job", metadata: { ...metadata, name }, spec },
-    });
-    await succeeded((j) => j.metadata.name === name);
-    const list = await holdfast(["list", "postgresql", "--format", "json", ...shared], { env });
-    expect(JSON.parse(list.stdout)).toMatchObject({ points: [{ proof: expect.anything() }] });
-  });
+  it.each(["postgresql", "redis", "secrets"])(
+    "proves the backup of %s in a pod of the CronJob's own template",
+    async (policy) => {
+      if (policy === "secrets" && vault === undefined) return;
+      const holder = await admin.request<{ spec: { jobTemplate: object } }>(
+        "GET",
+        `${pathOf("CronJob", namespace)}/${policy}--verify-4`,
+      );
+      const name = `${policy}--verify-4-${Date.parse(day) / 60_000}`;
+      const { metadata, spec } = holder.spec.jobTemplate as { metadata: object; spec: object };
+      await admin.request("POST", pathOf("Job", namespace), {
+        body: { apiVersion: "batch/v1", kind: "Job", metadata: { ...metadata, name }, spec },
+      });
+      await succeeded((j) => j.metadata.name === name);
+      const list = await holdfast(["list", policy, "--format", "json", ...shared], { env });
+      expect(JSON.parse(list.stdout)).toMatchObject({ points: [{ proof: 4 }] });
+    },
+  );
 });
 
 /** The demo's policies for servers that pods reach. */
@@ -256,8 +341,13 @@ function makeImage(place: string, postgresPrograms: string): string {
       "/usr/bin/head",
       "/usr/bin/setpriv",
       "/usr/bin/openssl",
+      ...["redis-cli", "redis-server", "redis-check-rdb", "redis-check-aof"].map(
+        (name) => `/usr/bin/${name}`,
+      ),
+      "/bin/bash",
     ],
   ]);
+  if (bao !== undefined) addFile(place, bao, "/usr/local/bin/bao");
   addFile(place, "/usr/share/postgresql/15", "/usr/share/postgresql/15");
   addFile(place, "/usr/lib/postgresql/15/lib", "/usr/lib/postgresql/15/lib");
   addFile(place, "/usr/share/zoneinfo", "/usr/share/zoneinfo");
