@@ -6,6 +6,7 @@ import { plan as makePlan } from "../../plan/plan.ts";
 import { describeAction } from "../../report/plan-action.ts";
 import type { Plan } from "../../state/plan.ts";
 import { paintFor, print, printJson } from "../console.ts";
+import { requireFrozen } from "../frozen-review.ts";
 import { requireLintClean } from "../lint-gate.ts";
 import { inWorld, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
 import { readPlanFile } from "../plan-file.ts";
@@ -13,13 +14,16 @@ import { openPlatform } from "../reconciler.ts";
 
 interface ApplyOptions extends SharedOptions {
   readonly plan?: string;
+  readonly review?: string;
 }
 
 export function applyCommand() {
   return withWorldOptions(verbCommand("apply", "carry out a plan; refused when the world has moved since"))
     .option("--plan <file>", "a plan saved with plan --format json; without it one is made now")
+    .option("--review <file>", "refuse unless the change comes to what this review of it said")
     .action(async (options: ApplyOptions) => {
       await requireLintClean(options);
+      if (options.review !== undefined) await requireFrozen(options.review, options);
       await inWorld(options, async (world) => {
         // A running reconciler owns the jobs of its folder.
         const lock = await openStateFolder(world.stateDirectory).lock();

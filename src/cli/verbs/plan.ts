@@ -10,8 +10,8 @@ import { renderPlanMarkdown } from "../../report/plan-markdown.ts";
 import { renderReviewComment } from "../../report/review-comment.ts";
 import { renderReview } from "../../report/review-text.ts";
 import { renderPlan } from "../../report/tables.ts";
-import { stockOf } from "../../retention/future.ts";
 import { columns, complain, paintFor, print, printJson } from "../console.ts";
+import { storedAt } from "../frozen-review.ts";
 import { requireLintClean } from "../lint-gate.ts";
 import {
   inWorld,
@@ -96,22 +96,17 @@ async function review(options: PlanCommandOptions, base: string): Promise<Review
     return makeReview({ ...shared, asOfMs, stocks: stocksOf(snapshot), command: commandOf(options, asOfMs) });
   }
   if (options.offline === true) {
-    const asOfMs = options.asOf ?? wholeMinutes(Date.now());
+    const asOfMs = options.asOf ?? wholeSeconds(Date.now());
     return makeReview({ ...shared, asOfMs, command: commandOf(options, asOfMs) });
   }
-  return inWorld(options, async (world) => {
-    const stocks = new Map();
-    for (const policy of world.set.policies.filter((p) => world.hasEngine(p))) {
-      stocks.set(policy.name, stockOf(await (await world.repository(policy)).catalogue()));
-    }
-    const asOfMs = options.asOf ?? wholeMinutes(world.clock.nowMs());
-    return makeReview({ ...shared, asOfMs, stocks, command: commandOf(options, asOfMs) });
-  });
+  const stocks = await storedAt(options, base);
+  const asOfMs = options.asOf ?? wholeSeconds(Date.now());
+  return makeReview({ ...shared, asOfMs, stocks, command: commandOf(options, asOfMs) });
 }
 
 /** They make an instant that can be typed again. */
-function wholeMinutes(ms: number): number {
-  return Math.floor(ms / 60_000) * 60_000;
+function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1000) * 1000;
 }
 
 function commandOf(options: PlanCommandOptions, asOfMs: number): ReviewRequest["command"] {
