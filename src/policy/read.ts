@@ -162,8 +162,10 @@ class Reader {
     }
     const faults = this.#checks.faults(kind as DocumentKind, value);
     // A file may be wrong everywhere; nobody reads more than these.
-    for (const { rule, path, atKey, message, hint } of faults.slice(0, 100)) {
-      this.#fault(rule, locate(path, atKey), message, hint);
+    for (const { rule, path, atKey, message, hint, replacement } of faults.slice(0, 100)) {
+      const location = locate(path, atKey);
+      const fix = replacement === undefined ? {} : { fix: { location, text: replacement } };
+      this.findings.push({ rule, severity: "error", location, message, hint, ...fix });
     }
     if (faults.length > 0) this.#broken.add(kind as DocumentKind);
     else this.#keep(file, index, fields);

@@ -7,7 +7,7 @@ import { parseSize } from "../size.ts";
 import { isTimeZone, parseCron } from "../time/cron.ts";
 import { parseDuration } from "../time/duration.ts";
 import { type DocumentKind, documentKinds, type YamlPath } from "./model.ts";
-import { suggest } from "./nearest.ts";
+import { nearest, suggest } from "./nearest.ts";
 
 export type SchemaSet = Readonly<Record<DocumentKind, object>>;
 
@@ -17,6 +17,8 @@ export interface SchemaFault {
   readonly atKey: boolean;
   readonly message: string;
   readonly hint: string;
+  /** What belongs in the place pointed at, where that is certain enough to be written by a program. */
+  readonly replacement?: string;
 }
 
 export interface SchemaChecks {
@@ -202,8 +204,14 @@ function describe(error: ErrorObject): readonly SchemaFault[] {
   switch (error.keyword) {
     case "additionalProperties": {
       const key = String(params["additionalProperty"]);
-      const hint = suggest(key, Object.keys(schema.properties ?? {}));
-      return one("unknown-key", `unknown key '${key.slice(0, 60)}' in ${field}`, hint, true, [...path, key]);
+      const known = Object.keys(schema.properties ?? {});
+      const meant = nearest(key, known);
+      // Beside the key that was meant it is no slip of the pen.
+      const isSlip = meant !== undefined && !Object.hasOwn(error.data as object, meant);
+      const message = `unknown key '${key.slice(0, 60)}' in ${field}`;
+      return one("unknown-key", message, suggest(key, known), true, [...path, key]).map((fault) =>
+        isSlip ? { ...fault, replacement: meant } : fault,
+      );
     }
     case "notHere": {
       const here = (error.schema as string[]).filter((k) => Object.hasOwn(error.data as object, k));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { verbExits } from "../../src/cli/exit-help.ts";
 import { exitStatuses } from "../../src/errors.ts";
-import { holdfast } from "./holdfast.ts";
+import { holdfast, policiesPath } from "./holdfast.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-bad-input-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -34,6 +34,12 @@ const cases: readonly [args: string, status: number, says: RegExp][] = [
   ["explain encryption/mising", 2, /holdfast explain encryption-missing/],
   ["explain ../../README", 2, /no rule is called/],
   ["lint /no/such/folder", 2, /cannot be read/],
+  [`lint ${policiesPath} --baseline /no/such/file`, 2, /cannot be read as a baseline/],
+  [`lint ${policiesPath} --write-baseline /no/such/folder/b.json`, 2, /cannot be written/],
+  ["comment /no/such/file", 2, /cannot be read as a review/],
+  ["apply --review /no/such/file", 2, /cannot be read as a review/],
+  ["plan --post", 2, /belong to a review/],
+  ["init --holdfast a/b@main X", 2, /names no commit/],
   ["lint --format pdf", 2, /Allowed choices/],
   ["list --policies /no/such/folder", 2, /cannot be read/],
   ["hold postgresql 20260101T000000Z", 2, /needs --reason/],

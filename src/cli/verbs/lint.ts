@@ -1,14 +1,19 @@
 import { appendFile } from "node:fs/promises";
 import { Option } from "commander";
 import type { Severity } from "../../finding.ts";
+import type { PolicyFile } from "../../policy/model.ts";
 import { redact } from "../../secret.ts";
 import { columns, paintFor, print } from "../console.ts";
+import { fixFiles, unknownTo, writeBaseline } from "../lint-files.ts";
 import { verbCommand } from "../options.ts";
 import { readPolicyPaths, readSchemas } from "../policy-files.ts";
 
 interface LintOptions {
   readonly format: "text" | "json" | "sarif" | "github" | "junit";
   readonly failOn: Severity;
+  readonly baseline?: string;
+  readonly writeBaseline?: string;
+  readonly fix?: boolean;
 }
 
 const weight: Readonly<Record<Severity, number>> = { info: 0, warning: 1, error: 2 };
@@ -27,10 +32,21 @@ export function lintCommand() {
         .choices(["info", "warning", "error"])
         .default("error"),
     )
+    .option("--baseline <file>", "leave out the findings that --write-baseline has written there")
+    .option("--write-baseline <file>", "write the findings of now, to be known from then on")
+    .option("--fix", "make the edits that are certain, in the files, and nothing else in them")
     .action(async (paths: readonly string[], options: LintOptions) => {
       const { lint } = await import("../../lint/run.ts");
-      const files = await readPolicyPaths(paths);
-      const result = lint(files, await readSchemas(), { nowMs: Date.now() });
+      const schemas = await readSchemas();
+      const judge = (all: readonly PolicyFile[]) => lint(all, schemas, { nowMs: Date.now() });
+      const read = await readPolicyPaths(paths);
+      const files = options.fix === true ? await fixFiles(read, judge) : read;
+      const whole = judge(files);
+      if (options.writeBaseline !== undefined) await writeBaseline(options.writeBaseline, whole.findings);
+      const result =
+        options.baseline === undefined
+          ? whole
+          : { ...whole, findings: await unknownTo(options.baseline, whole.findings) };
       const { renderLint } = await import("../../report/lint.ts");
       print(
         renderLint(options.format, result, {
