@@ -7,8 +7,9 @@ import { postgresql } from "./postgresql/engine.ts";
 import { redis } from "./redis/engine.ts";
 import { s3 } from "./s3/engine.ts";
 import { secrets } from "./secrets/engine.ts";
+import { velero } from "./velero/engine.ts";
 
-const list: readonly Engine[] = [postgresql, mongodb, redis, clickhouse, s3, secrets];
+const list: readonly Engine[] = [postgresql, mongodb, redis, clickhouse, s3, secrets, velero];
 
 export const engines: Partial<Readonly<Record<ComponentKind, Engine>>> = Object.fromEntries(
   list.map((engine) => [engine.kind, engine]),

@@ -30,7 +30,12 @@ export interface TestMinio {
 
 export const minioUser = "holdfast-test";
 
-export async function startMinio(programs: string, password: string, bucket: string): Promise<TestMinio> {
+export async function startMinio(
+  programs: string,
+  password: string,
+  bucket: string,
+  host = "127.0.0.1",
+): Promise<TestMinio> {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-minio-"));
   const [port, consolePort] = [await freePort(), await freePort()];
   const child = spawn(
@@ -39,7 +44,7 @@ export async function startMinio(programs: string, password: string, bucket: str
       "server",
       "--quiet",
       "--address",
-      `127.0.0.1:${port}`,
+      `${host}:${port}`,
       "--console-address",
       `127.0.0.1:${consolePort}`,
       join(folder, "data"),
@@ -59,7 +64,7 @@ export async function startMinio(programs: string, password: string, bucket: str
   );
   const last = () => child.kill("SIGKILL");
   process.once("exit", last);
-  const endpoint = `http://127.0.0.1:${port}`;
+  const endpoint = `http://${host}:${port}`;
   const client = new S3Client({
     endpoint,
     region: "us-east-1",

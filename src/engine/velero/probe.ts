@@ -1,0 +1,78 @@
+/** Looks at the cluster and at Velero in it; changes nothing but Velero's own handshake. */
+import { HoldfastError } from "../../errors.ts";
+import type { SourceFacts } from "../../state/job.ts";
+import type { EngineContext } from "../engine.ts";
+import { identityOf } from "./capture.ts";
+import { openCluster } from "./cluster.ts";
+import { driftOf, locationSetting, scheduleSetting } from "./drift.ts";
+import { readExpected } from "./expected.ts";
+import { requireBucket, veleroApi, veleroPath } from "./objects.ts";
+import { askVelero } from "./presence.ts";
+import { settingsOf } from "./settings.ts";
+
+/** Never throws for a cluster that cannot be reached. */
+export async function probe(context: EngineContext): Promise<SourceFacts> {
+  const { policy } = context;
+  const settings = settingsOf(policy);
+  const { namespace, storageLocation } = settings;
+  try {
+    const bucket = requireBucket(await context.store("read")).bucket;
+    const cluster = await openCluster(context, context.signal);
+    const version = await cluster.versionText();
+    const velero = await askVelero(context, cluster);
+    const expected = await readExpected(cluster, settings);
+    const agent = await cluster.get(`/apis/apps/v1/namespaces/${namespace}/daemonsets/node-agent`);
+    const count = (name: string): number => Number(agent?.status?.[name] ?? 0);
+    return {
+      policy: policy.name,
+      reachable: true,
+      detail: "",
+      version,
+      identity: await identityOf(cluster),
+      tools: { velero },
+      drift: driftOf(settings, {
+        namespaces: expected.namespaces,
+        location: await cluster.get(veleroPath(namespace, "backupstoragelocations", storageLocation)),
+        bucket,
+        schedules: await cluster.list(veleroPath(namespace, "schedules")),
+        claims: expected.claims.length,
+        nodeAgents: { wanted: count("desiredNumberScheduled"), ready: count("numberReady") },
+      }),
+    };
+  } catch (error) {
+    if (error instanceof HoldfastError && ["key-missing", "policy-invalid"].includes(error.code)) throw error;
+    const detail = error instanceof Error ? error.message : String(error);
+    return { policy: policy.name, reachable: false, detail, version: "", identity: "", tools: {}, drift: [] };
+  }
+}
+
+/** @throws guard-refused for a setting that is not ours to change */
+export async function mend(context: EngineContext, setting: string): Promise<void> {
+  const { namespace, storageLocation, schedule } = settingsOf(context.policy);
+  const cluster = await openCluster(context, context.signal);
+  // An apply of the one field: who owns the others keeps them.
+  if (setting === locationSetting) {
+    const { bucket } = requireBucket(await context.store("read"));
+    return cluster.apply(
+      {
+        apiVersion: veleroApi,
+        kind: "BackupStorageLocation",
+        metadata: { name: storageLocation, namespace },
+        spec: { objectStorage: { bucket } },
+      },
+      true,
+    );
+  }
+  if (setting === scheduleSetting) {
+    return cluster.apply(
+      {
+        apiVersion: veleroApi,
+        kind: "Schedule",
+        metadata: { name: schedule, namespace },
+        spec: { paused: true },
+      },
+      true,
+    );
+  }
+  throw new HoldfastError("guard-refused", `'${setting}' is not a setting that Holdfast changes by itself`);
+}
