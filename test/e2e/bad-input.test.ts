@@ -24,7 +24,7 @@ const cases: readonly [args: string, status: number, says: RegExp][] = [
   ["restore postgresql --to X --lsn 1/0 --name a", 2, /only one target/],
   ["restore postgresql --to X --lsn zebra", 2, /no log position/],
   ["restore postgres --to X", 2, /no usable policy is called 'postgres'/],
-  ["restore kubernetes --to X", 2, /engine for kubernetes is not there yet/],
+  ["verify postgresql --level 6", 2, /level 6, the whole stack in order, is not there yet/],
   ["backup postgresql --slot tomorrow", 2, /instant/],
   ["backup nothing", 2, /postgresql/],
   ["wal redis", 2, /not there yet|keeps no change log/],
