@@ -120,11 +120,13 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       clock: systemClock,
       log: wiring.log,
     });
-    const issues = openIssues(
-      wiring,
-      () => world,
-      () => seen,
-    );
+    const issues = openIssues({
+      log: wiring.log,
+      world: () => world,
+      seen: () => seen,
+      platform,
+      lastReportAt: () => lastReportAt,
+    });
     const telling = everyMinute(signal, async () => {
       const reports = world.set.reconciler?.reports.path;
       if (reports !== undefined) {
@@ -134,7 +136,9 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       const failed = [
         ...(await notifier.update(fired.map(alertOf))),
         // Before the first look nothing is known, and what is not known must close no issue.
-        ...(seen === undefined ? [] : await issues.update(fired.map(alertOf))),
+        ...(seen === undefined
+          ? []
+          : await issues.update(fired.map(alertOf), Date.parse(seen.actual.observedAt))),
       ];
       const isAlive = loop !== undefined && loop.state !== "stalled" && isPolling(loop, world);
       undelivered = [...failed, ...(isAlive ? await notifier.heartbeat() : [])];
@@ -231,8 +235,8 @@ function isPolling(loop: LoopStatus, world: WiredWorld): boolean {
 
 function alertOf({ alert, condition }: FiredAlert): Alert {
   const { name, severity, receivers } = alert;
-  const { policy, message, hint } = condition;
-  return { name, severity, receivers, policy, message, hint };
+  const { policy, kind, message, hint } = condition;
+  return { name, severity, receivers, policy, when: kind, message, hint };
 }
 
 function listenAddress(

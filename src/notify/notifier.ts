@@ -7,6 +7,7 @@
 import pRetry from "p-retry";
 import type { Logger } from "../log.ts";
 import type { Receiver } from "../policy/model.ts";
+import type { ConditionKind } from "../state/health.ts";
 import type { Clock } from "../time/clock.ts";
 
 const requestDeadlineMs = 10_000;
@@ -17,6 +18,8 @@ export interface Alert {
   readonly name: string;
   readonly severity: "critical" | "warning" | "info";
   readonly policy: string;
+  /** The condition behind it. */
+  readonly when: ConditionKind;
   readonly message: string;
   readonly hint: string;
   /** Names of receivers. */

@@ -18,6 +18,8 @@ export interface Platform {
   startRun(key: string, slotAt: Instant): Promise<"started" | "already" | "busy">;
   /** Marks the revision as wholly applied. */
   setRevision(revision: string): Promise<void>;
+  /** Where a platform keeps what runs print: the end of it for one job, at most `bytes`; empty when nothing is kept. */
+  logTail?(key: string, bytes: number): Promise<string>;
   /** Resolves when a run ends, or rejects with the signal's reason. */
   nextRunEnd(signal: AbortSignal): Promise<Run>;
   /** Begins to fire schedules and to keep residents alive. */

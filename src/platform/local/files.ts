@@ -1,5 +1,5 @@
 /** What the local platform keeps on disk: jobs and runs, each a small file of its own. */
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { compactInstant } from "../../catalogue/instant.ts";
 import { readJson, writeJson } from "../../json-file.ts";
@@ -44,6 +44,8 @@ export interface LocalFiles {
   openRuns(): Promise<readonly StoredRun[]>;
   resultPath(key: string, slotAt: string): string;
   logPath(key: string): string;
+  /** The end of the log, from the beginning of a line on. */
+  logTail(key: string, bytes: number): Promise<string>;
   /** Held by the run's own process for as long as it lives. */
   lockPath(key: string): string;
   readonly revisionPath: string;
@@ -63,6 +65,7 @@ export async function openLocalFiles(stateDirectory: string): Promise<LocalFiles
   };
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true, mode: 0o700 });
   const jobPath = (key: string) => join(folders.jobs, `${nameOf(key)}.json`);
+  const logPath = (key: string) => join(folders.logs, `${nameOf(key)}.log`);
   const runFolder = (key: string) => join(folders.runs, nameOf(key));
   const runName = (slotAt: string) => `${compactInstant(Date.parse(slotAt))}.json`;
 
@@ -109,7 +112,8 @@ export async function openLocalFiles(stateDirectory: string): Promise<LocalFiles
     },
     resultPath: (key, slotAt) =>
       join(folders.results, `${nameOf(key)}-${compactInstant(Date.parse(slotAt))}.json`),
-    logPath: (key) => join(folders.logs, `${nameOf(key)}.log`),
+    logPath,
+    logTail: (key, bytes) => tailOf(logPath(key), bytes),
     lockPath: (key) => join(folders.runs, nameOf(key), "lock"),
   };
 }
@@ -121,4 +125,20 @@ export function canonicalJob(job: Job): string {
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value,
   );
+}
+
+/** Empty when there is no file. */
+async function tailOf(path: string, bytes: number): Promise<string> {
+  const handle = await open(path, "r").catch(() => undefined);
+  if (handle === undefined) return "";
+  try {
+    const { size } = await handle.stat();
+    const from = Math.max(0, size - bytes);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(size - from), 0, size - from, from);
+    const text = buffer.toString("utf8", 0, bytesRead);
+    // A line that was cut could hide half a secret from whoever redacts.
+    return from === 0 ? text : text.slice(text.indexOf("\n") + 1);
+  } finally {
+    await handle.close();
+  }
 }

@@ -137,6 +137,7 @@ export function openLocalPlatform(options: LocalPlatformOptions): Platform {
       if (stored === undefined) throw new HoldfastError("usage", `there is no job '${key}'`);
       return runs.start(stored.job, slotAt);
     },
+    logTail: async (key, bytes) => (await open()).files.logTail(key, bytes),
     setRevision: async (revision) => {
       const { files } = await open();
       await writeJson(files.revisionPath, { revision });

@@ -38,6 +38,7 @@ const alert: Alert = {
   message: "none in 26 h",
   hint: "holdfast status",
   receivers: ["hook", "manager"],
+  when: "backup-failed",
 };
 
 function open() {

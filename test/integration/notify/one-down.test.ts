@@ -35,6 +35,7 @@ const alert: Alert = {
   message: "none in 26 h",
   hint: "holdfast status",
   receivers: ["hook", "manager"],
+  when: "backup-failed",
 };
 
 it("is told late, and nobody is told twice", async () => {
