@@ -9,6 +9,7 @@ import { redact } from "../secret.ts";
 import type { Run } from "../state/job.ts";
 import { proofOf } from "./explain-restore.ts";
 import type { Observation } from "./observe.ts";
+import { linkReport, type ReadReportFile } from "./report-chain.ts";
 import { statusOf } from "./status.ts";
 import type { World } from "./world.ts";
 
@@ -18,6 +19,8 @@ export interface ReportFacts {
   /** Names of reports that are there, `2026/W46`. */
   readonly existing: readonly string[];
   readonly previousCommit?: string;
+  /** Reads what lies in the reports folder, for the hash of the report before. */
+  readonly read: ReadReportFile;
   /** Text of the program that decrypts without Holdfast; lies beside the card that names it. */
   readonly decryptor: string;
 }
@@ -40,12 +43,14 @@ export async function writeReport(
   const input = await gather(world, seen, facts);
   const files = new Map<string, string>();
   for (const [path, text] of renderReport(input)) files.set(path, redact(text));
+  const name = reportName(input);
+  files.set(`${name}.json`, await linkReport(name, files, facts.existing, facts.read));
   files.set("RESTORE.md", redact(renderRestoreCard(restoreCard(world, seen, input))));
   files.set("restore-without-holdfast.py", facts.decryptor);
   const ok = input.policies.every(
     (p) => p.health.proof === "proved" && p.health.conditions.every((c) => c.severity !== "critical"),
   );
-  return { name: reportName(input), files, ok };
+  return { name, files, ok };
 }
 
 /** The newest proven point of each policy, or the newest that can be restored where nothing is proved. */

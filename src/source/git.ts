@@ -67,6 +67,13 @@ export function openGitSource(options: GitSourceOptions): PolicySource {
         const text = await copy.git().raw(["ls-tree", "-r", "-z", "--name-only", tip, "--", below]);
         return text.split("\0").filter((name) => name !== "");
       }),
+    readPublished: (path) =>
+      copy.mending(async () => {
+        const tip = await copy.freshen(reportsBranch);
+        if (tip === undefined) return undefined;
+        const listed = await copy.git().raw(["ls-tree", "--name-only", tip, "--", path]);
+        return listed.trim() === "" ? undefined : copy.git().raw(["cat-file", "blob", `${tip}:${path}`]);
+      }),
     lastPublished: (below) =>
       copy.mending(async () => {
         const tip = await copy.freshen(reportsBranch);

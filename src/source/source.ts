@@ -34,6 +34,8 @@ export interface PolicySource {
   publish(files: ReadonlyMap<string, string>, message: string): Promise<string>;
   /** Paths of the files at or below `path` on the reports branch, relative to the repository. */
   published(path: string): Promise<readonly string[]>;
+  /** Text of one file on the reports branch; undefined when it is not there. */
+  readPublished(path: string): Promise<string | undefined>;
   /** The newest commit on the reports branch that touched `path`: when reports really came. */
   lastPublished(path: string): Promise<{ readonly commit: string; readonly at: string } | undefined>;
 }

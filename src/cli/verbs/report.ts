@@ -1,7 +1,9 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { HoldfastError } from "../../errors.ts";
 import { observe } from "../../operate/observe.ts";
 import { writeReport } from "../../operate/report.ts";
+import { type ReadReportFile, verifyChain } from "../../operate/report-chain.ts";
 import { reportJson } from "../../report/json.ts";
 import { paintFor, print, printJson } from "../console.ts";
 import { inWorld, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
@@ -13,14 +15,20 @@ const decryptorName = "restore-without-holdfast.py";
 interface ReportOptions extends SharedOptions {
   readonly commit?: boolean;
   readonly out?: string;
+  readonly verify?: boolean;
 }
 
 export function reportCommand() {
   return withWorldOptions(verbCommand("report", "the weekly proof as markdown, with pictures and JSON"))
     .option("--commit", "commit and push it to the policy repository")
     .option("--out <dir>", "folder to write into; the policies' own reports folder when not given")
+    .option(
+      "--verify",
+      "walk the chain of the reports in the folder and name the first that was changed; offline",
+    )
     .option("--slot <instant>", "nominal instant of a scheduled run")
     .action(async (options: ReportOptions) => {
+      if (options.verify === true) return verifyReports(options);
       await inWorld(options, async (world) => {
         world.step("reading what holds now");
         const seen = await observe(world, openPlatform(world, options));
@@ -35,6 +43,7 @@ export function reportCommand() {
         const decryptor = await readFile(join(import.meta.dirname, "../../../docs", decryptorName), "utf8");
         const written = await writeReport(world, seen, {
           decryptor,
+          read: source === undefined ? readIn(folder) : (path) => source.readPublished(join(folder, path)),
           existing:
             source === undefined
               ? await namesIn(folder)
@@ -64,6 +73,28 @@ export function reportCommand() {
         print(commit === null ? `written: ${report}` : `committed ${commit.slice(0, 12)}: ${report}`);
       });
     });
+}
+
+/** Needs no policies, no store and no network: a checkout is enough. */
+async function verifyReports(options: ReportOptions): Promise<void> {
+  const folder = options.out ?? "reports";
+  const names = await namesIn(folder);
+  if (names.length === 0) throw new HoldfastError("usage", `there is no report in '${folder}'`);
+  const { checked, unlinked, fault } = await verifyChain(names, readIn(folder));
+  if (fault !== undefined) process.exitCode = 4;
+  if (options.format === "json")
+    return printJson({ ok: fault === undefined, checked, unlinked, fault: fault ?? null });
+  const paint = paintFor(process.stdout);
+  if (unlinked > 0) print(`${unlinked} from before there was a chain: nothing is said of them`);
+  print(
+    fault === undefined
+      ? paint.good(`${checked} reports are as they were written; the newest is vouched for by its commit`)
+      : paint.bad(`report ${fault.name} was changed: ${fault.detail}`),
+  );
+}
+
+function readIn(folder: string): ReadReportFile {
+  return (path) => readFile(join(folder, path), "utf8").catch(() => undefined);
 }
 
 /** Names of the reports in a folder, `2026/W46`. */

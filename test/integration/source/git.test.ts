@@ -266,6 +266,8 @@ describe("publish", () => {
     expect(await source.publish(new Map([["reports/x.md", "x\n"]]), "report")).toBe(one);
     expect((await source.lastPublished("reports"))?.commit).toBe(one);
     expect(await source.published("reports")).toEqual(["reports/x.md"]);
+    expect(await source.readPublished("reports/none.md")).toBeUndefined();
+    expect(await source.readPublished("reports/x.md")).toBe("x\n");
   });
 
   it("refuses paths outside the repository", async () => {

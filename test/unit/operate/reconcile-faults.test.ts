@@ -49,6 +49,7 @@ async function running() {
       read: async () => world.head,
       publish: async () => "",
       published: async () => [],
+      readPublished: async () => undefined,
       lastPublished: async () => undefined,
     },
     clock,

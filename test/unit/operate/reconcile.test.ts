@@ -48,6 +48,7 @@ function stage() {
         read: async () => world.head,
         publish: async () => "",
         published: async () => [],
+        readPublished: async () => undefined,
         lastPublished: async () => undefined,
       },
       clock,
