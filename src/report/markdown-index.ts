@@ -19,6 +19,8 @@ export function renderIndex(input: ReportInput, name: string): string {
   const lines = [
     "# Verification reports",
     "",
+    "![The newest verdict and its day](badge.svg)",
+    "",
     "Written by `holdfast report`; never edited by hand.",
     "",
     ...(latest === name

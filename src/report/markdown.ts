@@ -9,6 +9,7 @@ import { listPoints, pointProof, pointStatus } from "./json.ts";
 import { renderIndex } from "./markdown-index.ts";
 import { checkLines, drillLines, failureLines, policyLines, pruneLines } from "./markdown-policy.ts";
 import { type Cell, code, markdownTable } from "./markdown-table.ts";
+import { badgeSvg } from "./svg-badge.ts";
 import { checksSvg } from "./svg-checks.ts";
 import { objectivesSvg } from "./svg-objectives.ts";
 import { reachSvg } from "./svg-reach.ts";
@@ -32,6 +33,7 @@ export function renderReport(input: ReportInput): ReadonlyMap<string, string> {
   files.set(`${name}.md`, reportMarkdown(input, name));
   files.set(`${name}.json`, `${JSON.stringify(reportFacts(input, name), null, 2)}\n`);
   files.set("README.md", renderIndex(input, name));
+  files.set("badge.svg", badgeSvg(input));
   return files;
 }
 

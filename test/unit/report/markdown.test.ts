@@ -31,7 +31,9 @@ describe("report", () => {
       "2026/W47/postgresql-reach.svg",
       "2026/W47/postgresql-sizes.svg",
       "README.md",
+      "badge.svg",
     ]);
+    expect(files.get("badge.svg")).toMatch(/aria-label="backups: [a-z ]+, \d{4}-\d\d-\d\d"/);
     const index = files.get("README.md") ?? "";
     const order = ["2026/W47.md", "2026/W46.md", "2025/W52.md"].map((n) => index.lastIndexOf(n));
     expect(order).toEqual([...order].sort((a, b) => a - b));
