@@ -113,6 +113,13 @@ export async function clearAway(
     const path = veleroPath(namespace, "backups", backup.metadata.name);
     await settled(cluster, path);
     await cluster.remove(path);
+    // The cluster would take them along by and by, and a drill that comes before needs their names.
+    const labelled = `velero.io/backup-name=${backup.metadata.name}`;
+    for (const { metadata } of await cluster.list(veleroPath(namespace, "podvolumebackups"), labelled)) {
+      await cluster.remove(veleroPath(namespace, "podvolumebackups", metadata.name));
+      await gone(cluster, veleroPath(namespace, "podvolumebackups", metadata.name), 5000);
+      await cluster.release("podvolumebackups.velero.io", namespace, metadata.name);
+    }
   }
   const locations = await all(veleroPath(namespace, "backupstoragelocations"));
   const names = new Set(locations.map((l) => l.metadata.name));
