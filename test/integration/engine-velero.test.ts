@@ -1,14 +1,15 @@
 /** What only Velero's engine knows: volumes, cover, drift; on a real cluster with a real Velero. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { backup } from "../../src/operate/backup.ts";
+import { restore } from "../../src/operate/restore.ts";
 import { verify } from "../../src/operate/verify.ts";
 import type { Policy } from "../../src/policy/model.ts";
 import { clearMinioSecrets, setMinioSecrets } from "../servers/minio.ts";
 import { bucketStore, startVelero, type TestVelero, veleroPolicy, whyNoVelero } from "../servers/velero.ts";
 import { until } from "../servers/waiting.ts";
-import { openWorld } from "../servers/world.ts";
+import { openWorld, restoreFolder } from "../servers/world.ts";
 
 const password = "correct-horse-battery-staple";
 
@@ -62,6 +63,7 @@ if (whyNoVelero("node") !== undefined) {
   describe("Velero on a cluster", () => {
     let velero: TestVelero;
     let slotAtMs = Date.parse("2026-11-20T00:00:00Z");
+    const targets = restoreFolder();
 
     beforeAll(async () => {
       setMinioSecrets(password);
@@ -81,7 +83,7 @@ if (whyNoVelero("node") !== undefined) {
     const facts = async (test: Awaited<ReturnType<typeof world>>) =>
       test.world.withContext(test.policy, {}, (context) => test.world.engine(test.policy).probe(context));
 
-    it("takes a volume's files through the node agent", async () => {
+    it("takes a volume's files through the node agent, and a drill brings them back in a namespace of its own", async () => {
       const { kubectl } = velero;
       const path = volume(velero, "volume-1");
       kubectl(["create", "namespace", "bud-data"]);
@@ -121,6 +123,36 @@ if (whyNoVelero("node") !== undefined) {
       const [point] = (await (await test.world.repository(test.policy)).catalogue()).points;
       expect(point?.manifest.engine).toMatchObject({ volumesExpected: 1, volumesCaptured: 1, uncovered: [] });
       expect(Number(point?.manifest.engine["volumeBytes"])).toBe(12_000);
+      // Where the drill's claim finds a volume.
+      const spare = volume(velero, "volume-2");
+      const restored = await restore(test.world, test.policy, {
+        target: { kind: "point" },
+        point: outcome.point,
+        directory: join(targets, "volume"),
+        start: true,
+      });
+      try {
+        const namespaces = restored.server?.connection["namespaces"];
+        const drilled = (namespaces as Record<string, string> | undefined)?.["bud-data"] ?? "";
+        ready("pod", "store", drilled, "condition=Ready");
+        expect(readFileSync(join(spare, "orders.txt"), "utf8")).toBe("four orders\n".repeat(1000));
+        expect(kubectl(["get", "networkpolicies", `--namespace=${drilled}`, "--output=name"])).toContain(
+          "holdfast-drill",
+        );
+      } finally {
+        await restored.server?.stop();
+      }
+      expect(readdirSync(spare)).toContain("orders.txt");
+      const left = (): string =>
+        kubectl([
+          ...[
+            "get",
+            "namespaces,backups.velero.io,restores.velero.io,backupstoragelocations.velero.io,secrets",
+          ],
+          ...["--all-namespaces", "--selector=holdfast.dev/policy", "--output=name"],
+        ]).trim();
+      await until(() => left() === "", 60_000);
+      // The drill has changed nothing in the point.
       const { ok, verdict } = await verify(test.world, test.policy, { level: 3, point: outcome.point });
       expect(verdict.checks.filter((c) => !c.ok)).toEqual([]);
       expect(ok).toBe(true);
