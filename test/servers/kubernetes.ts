@@ -10,6 +10,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -68,12 +69,16 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
+const nodeWaitMs = 10 * 60_000;
+
 interface Running {
   readonly name: string;
   readonly child: ChildProcess;
 }
 
 export async function startCluster(level: "control" | "node"): Promise<Cluster> {
+  // Two kubelets on one machine end each other's pods; the other run is waited for.
+  if (level === "node") await until(() => !isNodeUp(), nodeWaitMs);
   const folder = mkdtempSync(join(tmpdir(), "holdfast-kube-"));
   const running: Running[] = [];
   const ports = await freePorts(3);
@@ -209,6 +214,18 @@ function importImage(folder: string, tar: string): void {
   execFileSync("ctr", ["-a", join(folder, "containerd.sock"), "-n", "k8s.io", "images", "import", tar], {
     stdio: "ignore",
   });
+}
+
+function isNodeUp(): boolean {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .some((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--hostname-override=node1");
+      } catch {
+        return false;
+      }
+    });
 }
 
 async function stopAll(folder: string, running: readonly Running[]): Promise<void> {
