@@ -10,7 +10,9 @@ import { HoldfastError } from "../errors.ts";
 import type { BareCopy } from "./bare-copy.ts";
 import { gitFailure } from "./git-command.ts";
 
-const attempts = 8;
+/** Others may push all the time; whoever is fast wins a round, and nobody wins them all for so long. */
+const patienceMs = 3 * 60_000;
+const attempts = 500;
 /** The server's own rules; the same push will be refused again. */
 const declined = /hook declined|protected branch|denied|not allowed|\b403\b|read.only/i;
 
@@ -37,9 +39,10 @@ export async function publish(
   }
   return pRetry(() => publishOnce(copy, branch, author, files, message), {
     retries: attempts - 1,
-    minTimeout: 50,
-    factor: 2,
-    maxTimeout: 2000,
+    minTimeout: 20,
+    factor: 1.3,
+    maxTimeout: 300,
+    maxRetryTime: patienceMs,
     randomize: true,
     shouldRetry: ({ error }) => error instanceof PushRefused && !declined.test(error.message),
   }).catch((error: unknown) => {
@@ -65,6 +68,14 @@ async function publishOnce(
 ): Promise<string> {
   const scratch = await mkdtemp(join(tmpdir(), "holdfast-publish-"));
   try {
+    // What does not hang on the tip comes first: from there on somebody else may be faster.
+    const texts = [...files.entries()].map(([path, text], n) => ({ path, text, at: join(scratch, `${n}`) }));
+    for (const { at, text } of texts) await writeFile(at, text);
+    const hashed = await copy.feed(
+      ["hash-object", "-w", "--no-filters", "--stdin-paths"],
+      texts.map(({ at }) => `${at}\n`).join(""),
+    );
+    const ids = hashed.toString("latin1").split("\n");
     const tip = await copy.freshen(branch);
     const extra = {
       // An index of its own: another publish in the same copy has another one.
@@ -76,13 +87,6 @@ async function publishOnce(
     };
     const git = copy.git(extra);
     if (tip !== undefined) await git.raw(["read-tree", tip]);
-    const texts = [...files.entries()].map(([path, text], n) => ({ path, text, at: join(scratch, `${n}`) }));
-    for (const { at, text } of texts) await writeFile(at, text);
-    const hashed = await copy.feed(
-      ["hash-object", "-w", "--no-filters", "--stdin-paths"],
-      texts.map(({ at }) => `${at}\n`).join(""),
-    );
-    const ids = hashed.toString("latin1").split("\n");
     const entries = texts.map(({ path }, n) => `100644 ${ids[n]}\t${path}\0`).join("");
     await copy.feed(["update-index", "-z", "--add", "--replace", "--index-info"], entries, extra);
     const tree = (await git.raw(["write-tree"])).trim();
