@@ -72,3 +72,19 @@ export function lastMeasured(points: readonly RecoveryPoint[]): PolicyHealth["me
     ...(at === undefined ? {} : { at }),
   };
 }
+
+/** The highest level the verdicts leave standing, and when it was reached last. */
+export function pointProof(point: RecoveryPoint): { readonly level: number; readonly at: string | null } {
+  let level = -1;
+  let at: string | null = null;
+  const ordered = [...point.verdicts].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+  for (const verdict of ordered) {
+    // A newer failure outweighs older evidence for every level above the one it still reached.
+    const disproved = !verdict.ok && level > verdict.level;
+    if (disproved || (verdict.level >= level && verdict.level >= 0)) {
+      level = verdict.level;
+      at = level < 0 ? null : verdict.at;
+    }
+  }
+  return { level, at };
+}

@@ -1,6 +1,7 @@
 /** The values behind `--format json`. Their shapes are a promise; `schema/output/` says the same for programs. */
 import type { Catalogue, RecoveryPoint } from "../catalogue/catalogue.ts";
 import type { Check, Verdict } from "../catalogue/manifest.ts";
+import { pointProof } from "../health/proof.ts";
 import type { PolicyHealth, ProofState } from "../state/health.ts";
 import type { Plan } from "../state/plan.ts";
 
@@ -18,22 +19,6 @@ export interface ListedPoint {
   readonly proof: number;
   /** When that level was reached; null when none is. */
   readonly provedAt: string | null;
-}
-
-/** The highest level the verdicts leave standing, and when it was reached last. */
-export function pointProof(point: RecoveryPoint): { readonly level: number; readonly at: string | null } {
-  let level = -1;
-  let at: string | null = null;
-  const ordered = [...point.verdicts].sort((a, b) => order(a.at, b.at));
-  for (const verdict of ordered) {
-    // A newer failure outweighs older evidence for every level above the one it still reached.
-    const disproved = !verdict.ok && level > verdict.level;
-    if (disproved || (verdict.level >= level && verdict.level >= 0)) {
-      level = verdict.level;
-      at = level < 0 ? null : verdict.at;
-    }
-  }
-  return { level, at };
 }
 
 /** What is to be said of the point besides its proof; the first that holds. */

@@ -3,9 +3,10 @@
  * bytes, so that a report commit holds only what changed. Every text from outside is escaped on its way in.
  */
 
+import { pointProof } from "../health/proof.ts";
 import { codeSpan, escapeMarkdown, fileSlug } from "./escape.ts";
 import type { PolicyReport, ReportInput } from "./input.ts";
-import { listPoints, pointProof, pointStatus } from "./json.ts";
+import { listPoints, pointStatus } from "./json.ts";
 import { renderIndex } from "./markdown-index.ts";
 import { checkLines, drillLines, failureLines, policyLines, pruneLines } from "./markdown-policy.ts";
 import { type Cell, code, markdownTable } from "./markdown-table.ts";

@@ -3,13 +3,13 @@ import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describe, expect, it } from "vitest";
+import { pointProof } from "../../../src/health/proof.ts";
 import {
   checksJson,
   demoJson,
   listJson,
   listPoints,
   planJson,
-  pointProof,
   reportJson,
   simulateJson,
   statusJson,
