@@ -108,6 +108,31 @@ describe("an instant of the past", () => {
     expect(unknown.warnings[0]).toContain("are not known: no git");
   });
 
+  it("judges the checklist of then, not today's", () => {
+    const lax = {
+      ...database.verification,
+      checks: [{ name: "a", level: 2, everyMs: 1e9, automated: "yes" }],
+    };
+    const was = policy({ log, verification: lax as Policy["verification"] });
+    const strict = { ...lax, checks: [{ name: "a", level: 5, everyMs: 1e9, automated: "yes" }] };
+    const is = policy({ log, verification: strict as Policy["verification"] });
+    const past = timeTravel([databaseFacts({ policy: is })], known([was]), ms(20)).policies[0];
+    expect(past).toMatchObject({ changed: ["verification"], checksThen: "proved" });
+    const today = timeTravel([databaseFacts({ policy: is })], known([is]), ms(20)).policies[0];
+    expect(today).toMatchObject({ changed: [], checksThen: "unproven" });
+  });
+
+  it("takes a bucket back to any instant between its points, and another component only to them", () => {
+    const { log: _, ...manifest } = basePoint("00000001", 30, { policy: "redis" }).manifest;
+    const { catalogue } = cacheFacts();
+    if (catalogue === undefined) throw new Error("no catalogue");
+    const two = { ...catalogue, points: [...catalogue.points, { ...basePoint("00000001", 30), manifest }] };
+    const stateOf = (is: Policy) =>
+      timeTravel([{ policy: is, catalogue: two }], known([is]), ms(20)).policies[0]?.restore?.stateAt;
+    expect(stateOf(policy({ name: "redis", component: "s3" }))).toBe(at(20));
+    expect(stateOf(cache)).toBe(at(7.5));
+  });
+
   it("is not fine without any policy", () => {
     expect(timeTravel([], known([]), ms(20))).toMatchObject({ ok: false, together: null });
   });
