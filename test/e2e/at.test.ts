@@ -130,4 +130,41 @@ describe("holdfast at", () => {
     expect(ran.stdout).toContain("policies of then unknown");
     expect(ran.stdout).toContain("is in no git repository");
   });
+
+  it("shows the others while one store is away, and ends with 10", async () => {
+    const away = join(folder, "away");
+    execFileSync("cp", ["-r", join(clone, "policies"), away]);
+    const secret = "{env: HOLDFAST_AT_TEST}";
+    const credentials = `{accessKeyIdFrom: ${secret}, secretAccessKeyFrom: ${secret}}`;
+    await writeFile(
+      join(away, "away.yaml"),
+      `apiVersion: holdfast.dev/v1
+kind: Store
+metadata: {name: away}
+spec:
+  type: s3
+  failureDomain: away
+  endpoint: http://127.0.0.1:1
+  region: us-east-1
+  bucket: away
+  credentials: {read: ${credentials}, write: ${credentials}, delete: ${credentials}}
+`,
+    );
+    const text = await readFile(join(away, "redis.yaml"), "utf8");
+    await writeFile(
+      join(away, "redis.yaml"),
+      text.replace("{name: vault, prefix: redis/}", "{name: away, prefix: redis/}"),
+    );
+    const { cwd, env } = options();
+    const ran = await holdfast(["at", then, "--policies", away, "--format", "json"], {
+      cwd,
+      env: { ...env, HOLDFAST_AT_TEST: "x" },
+    });
+    const travel = JSON.parse(ran.stdout) as TimeTravel;
+    expect(ran.status, ran.stderr).toBe(10);
+    expect(travel).toMatchObject({ ok: false, together: null });
+    expect(row(travel, "postgresql")?.restore?.stateAt).toBe(then);
+    expect(row(travel, "redis")).toMatchObject({ restore: null });
+    expect(row(travel, "redis")?.failure).toContain("away");
+  });
 });
