@@ -13,6 +13,7 @@ import {
   startClickhouse,
 } from "../test/servers/clickhouse.ts";
 import { openWorld } from "../test/servers/world.ts";
+import { inTurn } from "./in-turn.ts";
 
 const megabytes = Number(process.argv[2] ?? 600);
 const rounds = Number(process.argv[3] ?? 5);
@@ -34,41 +35,23 @@ try {
     `INSERT INTO shop.events SELECT number, now(), randomString(${rowBytes / 2}), repeat('x', ${rowBytes / 2}) FROM numbers(${rows})`,
   );
   const bareFolder = join(test.folder, "bare");
-  const bare = async (): Promise<number> => {
-    const startedMs = performance.now();
+  const bare = async (): Promise<void> => {
     await server.run(`BACKUP DATABASE shop TO File('${bareFolder}')`);
-    const seconds = (performance.now() - startedMs) / 1000;
     rmSync(bareFolder, { recursive: true });
-    return seconds;
   };
   let slotAtMs = Date.parse("2026-01-01T00:00:00Z");
   let sizeBytes = 0;
-  const ours = async (): Promise<number> => {
+  const ours = async (): Promise<void> => {
     slotAtMs += 3_600_000;
-    const startedMs = performance.now();
     ({ sizeBytes } = await backup(test.world, test.policy, { slotAtMs }));
-    return (performance.now() - startedMs) / 1000;
   };
-  const seconds: Record<"bare" | "holdfast", number[]> = { bare: [], holdfast: [] };
-  // The first of each warms caches and counts for nothing.
-  await bare();
-  await ours();
-  for (let round = 0; round < rounds; round += 1) {
-    seconds.bare.push(await bare());
-    seconds.holdfast.push(await ours());
-  }
-  const median = (values: readonly number[]): number =>
-    Math.round(([...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0) * 1000) / 1000;
-  const [b, h] = [median(seconds.bare), median(seconds.holdfast)];
+  const figures = await inTurn(bare, ours, rounds);
   console.log(
     JSON.stringify({
       what: "a full native BACKUP into a folder; holdfast also hashes every column and reads back what was stored",
       megabytes,
       storedMb: Math.round(sizeBytes / 1e6),
-      rounds,
-      bareSeconds: b,
-      holdfastSeconds: h,
-      ofBare: Math.round((h / b) * 1000) / 1000,
+      ...figures,
     }),
   );
 } finally {

@@ -43,6 +43,18 @@ const benches: readonly (readonly [name: string, title: string, args: readonly s
     [],
     "at most 1.05 times the raw tool",
   ],
+  [
+    "mongodb-capture",
+    "A dump of MongoDB, beside the raw tool through the same pipe",
+    [],
+    "at most 1.05 times the raw tool",
+  ],
+  [
+    "s3-inventory",
+    "A capture of a replicated bucket, beside mc's listing of both sides",
+    [],
+    "at most 1.05 times the raw tool",
+  ],
   ["lint", "Linting 10,000 policies with every rule, positions included", [], "under 3.8 CPU seconds"],
   ["poll", "A poll with no change", [], "at most 5 ms of CPU, no LIST"],
 ];
