@@ -22,6 +22,7 @@ export const verbExits = {
   report: ["fine", "usage", "drift", "unreachable", "key"],
   status: ["fine", "usage", "drift", "unreachable", "key"],
   at: ["fine", "usage", "verification", "unreachable", "key"],
+  alerts: ["fine", "usage", "findings"],
   doctor: ["fine", "usage", "findings", "drift", "tool", "unreachable", "key"],
   key: ["fine", "usage", "key"],
   demo: ["fine", "usage", "verification", "tool", "unreachable", "interrupted"],
