@@ -206,6 +206,10 @@ async function metricsOf(facts: StatusFacts): Promise<string> {
       .filter((c) => c.kind === "policy-broken")
       .map((c) => c.policy),
     up: loop?.ok ?? false,
+    undeliveredCount: facts.undelivered.length,
+    ...(facts.settings === undefined
+      ? {}
+      : { isReportOverdue: ownConditions(facts).some((c) => c.kind === "report-overdue") }),
     ...(loop?.lastPollAt === undefined ? {} : { lastPollAt: loop.lastPollAt, lastPollOk: loop.lastPollOk }),
     ...(loop?.revision === undefined || loop.revision === "" ? {} : { appliedRevision: loop.revision }),
     ...(loop?.lastAppliedAt === undefined ? {} : { lastAppliedAt: loop.lastAppliedAt }),

@@ -146,9 +146,13 @@ async function finish(
   return { stderr: programs.map((p) => p.tail.text) };
 }
 
+/** How a shell tells of a program of its own that died of SIGPIPE or SIGTERM. */
+const signalStatuses: readonly number[] = [128 + 13, 128 + 15];
+
 /** A program that could not write any more has failed only because the one after it did. */
 function isConsequence(ending: Ending, stderr: string): boolean {
   if (ending.signal === "SIGPIPE" || ending.signal === "SIGTERM") return true;
+  if (ending.exitStatus !== undefined && signalStatuses.includes(ending.exitStatus)) return true;
   return /broken pipe|connection reset/i.test(stderr);
 }
 

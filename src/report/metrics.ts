@@ -35,7 +35,10 @@ export interface MetricsInput {
   readonly appliedRevision?: string;
   readonly lastAppliedAt?: string;
   readonly lastReportAt?: string;
-  readonly reportOverdueSeconds?: number;
+  /** As the conditions judge it; undefined where no reconciler document says when. */
+  readonly isReportOverdue?: boolean;
+  /** Receivers nobody could reach at the last look; undefined before the first. */
+  readonly undeliveredCount?: number;
 }
 
 export const proofStates: readonly ProofState[] = ["proved", "overdue", "failed", "unproven"];
@@ -102,7 +105,11 @@ export const metricFacts = {
   holdfast_last_poll_ok: ["1 when that poll succeeded.", []],
   holdfast_last_applied_timestamp_seconds: ["When a revision was last applied, Unix seconds.", []],
   holdfast_last_report_timestamp_seconds: ["When the last report was committed, Unix seconds.", []],
-  holdfast_report_overdue: ["1 when the last report is older than it may be, or there is none.", []],
+  holdfast_report_overdue: [
+    "1 when the last report, or the start without any, is longer ago than it may be.",
+    [],
+  ],
+  holdfast_alerts_undelivered: ["Receivers of the alert table that could not be told.", []],
   holdfast_info: [
     "Always 1; version, cluster and applied revision are its labels.",
     ["version", "cluster", "revision"],
@@ -146,10 +153,8 @@ function setReconciler(set: Set, input: MetricsInput): void {
   set("holdfast_last_applied_timestamp_seconds", unixSeconds(input.lastAppliedAt));
   const reportedAt = unixSeconds(input.lastReportAt);
   set("holdfast_last_report_timestamp_seconds", reportedAt);
-  if (input.reportOverdueSeconds !== undefined) {
-    const late = reportedAt === undefined || input.nowMs / 1000 - reportedAt > input.reportOverdueSeconds;
-    set("holdfast_report_overdue", late ? 1 : 0);
-  }
+  set("holdfast_report_overdue", flag(input.isReportOverdue));
+  set("holdfast_alerts_undelivered", input.undeliveredCount);
   set("holdfast_info", 1, {
     version: input.version,
     cluster: input.cluster,
@@ -225,6 +230,10 @@ function setConditions(set: Set, health: PolicyHealth, labels: Readonly<Record<s
     const [kind = "", severity = ""] = key.split(" ");
     set("holdfast_conditions", number, { ...labels, kind, severity });
   }
+}
+
+function flag(value: boolean | undefined): number | undefined {
+  return value === undefined ? undefined : Number(value);
 }
 
 function exitStatus(run: Run): number {

@@ -36,7 +36,8 @@ const input: MetricsInput = {
   appliedRevision: "4c2d9a1",
   lastAppliedAt: "2026-11-22T05:00:00.000Z",
   lastReportAt: "2026-11-16T05:00:00.000Z",
-  reportOverdueSeconds: 8 * 86_400,
+  isReportOverdue: false,
+  undeliveredCount: 0,
 };
 const labels = '{policy="postgresql",component="postgresql"}';
 
