@@ -90,6 +90,12 @@ if (whyNoVelero("node") !== undefined) {
       kubectl(["create", "secret", "generic", "token", "--namespace=bud-data", "--from-literal=value=1"]);
       claim(velero, "bud-data", "files");
       writeFileSync(join(path, "orders.txt"), "four orders\n".repeat(1000));
+      // A controller makes it, and without it no pod is taken.
+      await until(
+        () =>
+          kubectl(["get", "serviceaccounts", "--namespace=bud-data", "--output=name"]).includes("/default"),
+        60_000,
+      );
       kubectl(
         ["create", "--filename=-"],
         JSON.stringify({

