@@ -10,6 +10,7 @@ import { dirname, join } from "node:path";
 import { backup } from "../src/operate/backup.ts";
 import { baoProgram, mountKeyValue, secretsPolicy, startBao, tokenName } from "../test/servers/openbao.ts";
 import { openWorld } from "../test/servers/world.ts";
+import { inTurn } from "./in-turn.ts";
 
 const megabytes = Number(process.argv[2] ?? 200);
 const rounds = Number(process.argv[3] ?? 5);
@@ -31,47 +32,29 @@ try {
     await bao.api.write(`secret/data/${i}`, { data: { value: randomBytes(valueBytes / 2).toString("hex") } });
 
   const bareFile = join(test.folder, "bare");
-  const bare = (): number => {
+  const bare = async (): Promise<void> => {
     const cipher = `openssl enc -aes-256-ctr -K ${"1".repeat(64)} -iv ${"2".repeat(32)}`;
     const tool = `"${program}" operator raft snapshot save /dev/stdout | cat`;
     const pipe = `${tool} | zstd -q -T1 -1 -c | ${cipher} | dd of=${bareFile} bs=1M conv=fsync status=none`;
-    const startedMs = performance.now();
     const { status } = spawnSync("bash", ["-o", "pipefail", "-c", pipe], {
       env: { PATH: process.env["PATH"] ?? "", BAO_ADDR: bao.address, BAO_TOKEN: bao.token },
     });
     if (status !== 0) throw new Error(`the bare pipe ended with ${status}`);
-    const seconds = (performance.now() - startedMs) / 1000;
     rmSync(bareFile);
-    return seconds;
   };
   let slotAtMs = Date.parse("2026-01-01T00:00:00Z");
   let sizeBytes = 0;
-  const ours = async (): Promise<number> => {
+  const ours = async (): Promise<void> => {
     slotAtMs += 3_600_000;
-    const startedMs = performance.now();
     ({ sizeBytes } = await backup(test.world, test.policy, { slotAtMs }));
-    return (performance.now() - startedMs) / 1000;
   };
-  const seconds: Record<"bare" | "holdfast", number[]> = { bare: [], holdfast: [] };
-  // The first of each warms caches and counts for nothing.
-  bare();
-  await ours();
-  for (let round = 0; round < rounds; round += 1) {
-    seconds.bare.push(bare());
-    seconds.holdfast.push(await ours());
-  }
-  const median = (values: readonly number[]): number =>
-    Math.round(([...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0) * 1000) / 1000;
-  const [b, h] = [median(seconds.bare), median(seconds.holdfast)];
+  const figures = await inTurn(bare, ours, rounds);
   console.log(
     JSON.stringify({
       what: "a raft snapshot of OpenBao, zstd 1, encrypted, into a folder",
       megabytes,
       storedMb: Math.round(sizeBytes / 1e6),
-      rounds,
-      bareSeconds: b,
-      holdfastSeconds: h,
-      ofBare: Math.round((h / b) * 1000) / 1000,
+      ...figures,
     }),
   );
 } finally {

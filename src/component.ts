@@ -16,6 +16,8 @@ export interface ComponentFacts {
   readonly methods: readonly string[];
   /** Methods whose bytes a tool carries to the store by itself (Velero, bucket replication). */
   readonly carriedByTool: readonly string[];
+  /** The data's own store goes back to any instant between two points. */
+  readonly keepsVersions?: boolean;
   /** Order of a full-stack restore: lower comes first. */
   readonly restoreOrder: number;
 }
@@ -75,6 +77,7 @@ export const components = {
     triggers: ["continuous"],
     methods: ["replication"],
     carriedByTool: ["replication"],
+    keepsVersions: true,
     restoreOrder: 6,
   },
   kubernetes: {

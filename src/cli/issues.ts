@@ -69,6 +69,9 @@ function stateOf(wiring: IssuesWiring, { alert, sinceMs, heldMs, overMs }: OwedI
   const policy = wiring.world().set.policies.find((p) => p.name === alert.policy);
   const own = ownProof(wiring, alert.when);
   if (own !== undefined) return { kind: "mended", overAt, text: own };
+  // What is about no policy is about the reconciler, and its own look is all there is to ask.
+  if (alert.policy === "")
+    return { kind: "mended", overAt, text: "the reconciler's own look finds it no more." };
   if (policy === undefined) return { kind: "gone", overAt };
   const catalogue = wiring.seen()?.catalogues.get(policy.name);
   const { isProved, text, next } = mendingOf(policy, catalogue, { when: alert.when, sinceMs, heldMs });

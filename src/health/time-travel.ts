@@ -1,8 +1,10 @@
 /** What an instant of the past looks like from here: pure, from catalogues, policies and the instant. */
+
+import { canonicalJson } from "../canonical-json.ts";
 import type { Catalogue, RecoveryPoint } from "../catalogue/catalogue.ts";
 import { type Instant, instant } from "../catalogue/instant.ts";
 import type { PointId } from "../catalogue/manifest.ts";
-import type { ComponentKind } from "../component.ts";
+import { type ComponentKind, componentFacts } from "../component.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Policy, PolicySet } from "../policy/model.ts";
 import { catalogueAt, goneSince } from "../recovery/as-of.ts";
@@ -138,18 +140,7 @@ function inForce(then: PoliciesThen, was: Policy | undefined, changed: readonly 
 /** Names of the fields that differ once references are followed. */
 function changedFields(was: Policy, is: Policy): readonly string[] {
   const names = new Set([...Object.keys(was), ...Object.keys(is)]) as ReadonlySet<keyof Policy>;
-  return [...names].filter((n) => textOf(was[n]) !== textOf(is[n])).sort();
-}
-
-/** Equal values give equal text, whatever the order of their keys. */
-function textOf(value: unknown): string {
-  return (
-    JSON.stringify(value, (_, inner: unknown) =>
-      typeof inner === "object" && inner !== null && !Array.isArray(inner)
-        ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-        : inner,
-    ) ?? ""
-  );
+  return [...names].filter((n) => canonicalJson(was[n] ?? null) !== canonicalJson(is[n] ?? null)).sort();
 }
 
 function restoreOf(
@@ -199,7 +190,7 @@ function recoverableOf({ policy, catalogue, logReachMs }: PolicyFacts): Recovera
   if (catalogue === undefined) return undefined;
   return recoverable(catalogue, {
     ...(logReachMs === undefined ? {} : { logReachMs }),
-    hasVersions: policy.component === "s3",
+    hasVersions: componentFacts(policy.component).keepsVersions === true,
   });
 }
 

@@ -1,10 +1,11 @@
 /** One attempt at a point. Nothing of it is listed before its manifest is there, and that is written last. */
 import { randomUUID } from "node:crypto";
+import { canonicalJson } from "../canonical-json.ts";
 import type { Progress } from "../catalogue/artifact.ts";
 import { keys } from "../catalogue/keys.ts";
 import type { PointId } from "../catalogue/manifest.ts";
 import { HoldfastError } from "../errors.ts";
-import { canonicalJson, sha256 } from "./canonical.ts";
+import { sha256 } from "./canonical.ts";
 import { deletable, type RepositoryContext, writable } from "./context.ts";
 import type { PointDraft } from "./repository.ts";
 import { parseManifest } from "./schema.ts";

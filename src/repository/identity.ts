@@ -1,12 +1,12 @@
 /** The marker at the root of each prefix a policy writes to. Missing or foreign, it freezes every delete. */
 import { randomUUID } from "node:crypto";
+import { canonicalJson } from "../canonical-json.ts";
 import { instant } from "../catalogue/instant.ts";
 import { keys } from "../catalogue/keys.ts";
 import type { StoreIdentity } from "../catalogue/manifest.ts";
 import { HoldfastError } from "../errors.ts";
 import type { StoreFacts } from "../state/job.ts";
 import type { Store } from "../store/store.ts";
-import { canonicalJson } from "./canonical.ts";
 import { type RepositoryContext, writable } from "./context.ts";
 import { parseIdentity } from "./schema.ts";
 

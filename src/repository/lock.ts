@@ -1,10 +1,10 @@
 /** Leases on a name, kept as small objects. Two holders are impossible where the store honours conditions. */
 import { randomUUID } from "node:crypto";
+import { canonicalJson } from "../canonical-json.ts";
 import { instant } from "../catalogue/instant.ts";
 import { keys } from "../catalogue/keys.ts";
 import { HoldfastError } from "../errors.ts";
 import { isProcessGone, processMark } from "../process-mark.ts";
-import { canonicalJson } from "./canonical.ts";
 import { type RepositoryContext, writable } from "./context.ts";
 import type { Lease } from "./repository.ts";
 

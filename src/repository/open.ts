@@ -1,8 +1,9 @@
 /** Opens one policy's part of a store. Nothing is contacted before a method is called. */
+
+import { canonicalJson } from "../canonical-json.ts";
 import { compactInstant } from "../catalogue/instant.ts";
 import { keys } from "../catalogue/keys.ts";
 import { openKeyRing } from "../crypto/data-key.ts";
-import { canonicalJson } from "./canonical.ts";
 import { openCatalogueReader } from "./catalogue.ts";
 import { deletable, type RepositoryContext, type RepositoryInput, writable } from "./context.ts";
 import { openDraft } from "./draft.ts";

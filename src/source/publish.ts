@@ -10,7 +10,7 @@ import { HoldfastError } from "../errors.ts";
 import type { BareCopy } from "./bare-copy.ts";
 import { gitFailure } from "./git-command.ts";
 
-/** Others may push all the time; whoever is fast wins a round, and nobody wins them all for so long. */
+/** Others may push all the time; in a round the fastest wins, and after so long it is told that nobody let us in. */
 const patienceMs = 3 * 60_000;
 const attempts = 500;
 /** The server's own rules; the same push will be refused again. */

@@ -2,13 +2,15 @@
  * Kinds of damage to what a policy has stored, for every engine: pure functions from the healthy objects to
  * what is written over them. `engine-damage.ts` carries them out and judges.
  */
+
+import { canonicalJson } from "../../src/canonical-json.ts";
 import type { LogSegment } from "../../src/catalogue/catalogue.ts";
 import { keys } from "../../src/catalogue/keys.ts";
 import type { Manifest, StoredObject } from "../../src/catalogue/manifest.ts";
 import { frameBytes } from "../../src/crypto/header.ts";
 import { sealedFrameBytes } from "../../src/crypto/seal.ts";
 import type { ProofLevel } from "../../src/policy/model.ts";
-import { canonicalJson, sha256 } from "../../src/repository/canonical.ts";
+import { sha256 } from "../../src/repository/canonical.ts";
 
 /** The healthy store: two points of one policy, and one of another policy that shares key and source. */
 export interface HealthySet {

@@ -15,6 +15,7 @@ import {
   passwordVariable,
   startClickhouse,
 } from "../servers/clickhouse.ts";
+import { whereIs } from "../servers/on-path.ts";
 import { freePort } from "../servers/postgresql.ts";
 import { type EngineFixture, engineConformance } from "./engine.ts";
 import { engineDamage } from "./engine-damage.ts";
@@ -22,15 +23,6 @@ import { engineKills } from "./engine-kills.ts";
 
 const password = "correct-horse-battery-$taple'\"<&>";
 const tools = clickhouseTools();
-
-function isOnPath(program: string): boolean {
-  try {
-    execFileSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 async function open(folder: string, method: "native" | "clickhouse-backup"): Promise<EngineFixture> {
   process.env[passwordVariable] = password;
@@ -79,7 +71,7 @@ if (tools === undefined) {
   engineKills("ClickHouse", () => open(tools, "native"));
 }
 
-const ownServer = isOnPath("clickhouse") && isOnPath("clickhouse-backup");
+const ownServer = whereIs("clickhouse") !== undefined && whereIs("clickhouse-backup") !== undefined;
 if (!ownServer) {
   describe("engine ClickHouse with clickhouse-backup", () =>
     it.skip("its programs are not on PATH", () => {}));

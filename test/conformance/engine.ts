@@ -3,6 +3,8 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { instant } from "../../src/catalogue/instant.ts";
+import { componentFacts } from "../../src/component.ts";
 import { newIdentity } from "../../src/crypto/identity.ts";
 import type { RunningServer } from "../../src/engine/engine.ts";
 import type { Logger } from "../../src/log.ts";
@@ -172,6 +174,33 @@ export function engineConformance(
         expect(ok).toBe(true);
       }
       expect(stepped.length).toBeGreaterThan(0);
+    }, 180_000);
+
+    it("comes back to any instant behind a point where the component has no log, and to none before it", async () => {
+      const test = await world();
+      const { keepsVersions, log } = componentFacts(test.policy.component);
+      if (log !== undefined || keepsVersions === true) return;
+      const before = await fixture.fingerprint();
+      const outcome = await capture(test);
+      const consistentMs = Date.parse((await points(test))[0]?.manifest.consistentAt ?? "");
+      const to = (ms: number, start: boolean) => {
+        restores += 1;
+        return restore(test.world, test.policy, {
+          target: { kind: "time", at: instant(ms) },
+          point: outcome.point,
+          directory: join(targets, String(restores)),
+          start,
+        });
+      };
+      const { checks, server } = await to(consistentMs + 3_600_000, true);
+      try {
+        expect(checks.filter((c) => !c.ok)).toEqual([]);
+        if (server === undefined) throw new Error("no server was started");
+        expect(await fixture.fingerprintOf(server)).toBe(before);
+      } finally {
+        await server?.stop();
+      }
+      await expect(to(consistentMs - 60_000, false)).rejects.toMatchObject({ code: "target-unreachable" });
     }, 180_000);
 
     it("does one slot once, and nothing while another run of the policy is under way", async () => {

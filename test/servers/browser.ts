@@ -1,16 +1,10 @@
 /** A real Chromium, driven from here; a page at any size, light or dark, with or without scripts. */
-import { execFileSync } from "node:child_process";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { whereIs } from "./on-path.ts";
 
 /** Full path of the browser, or undefined where there is none. */
 export function chromiumProgram(): string | undefined {
-  try {
-    return execFileSync("sh", ["-c", "command -v chromium || command -v google-chrome"], {
-      encoding: "utf8",
-    }).trim();
-  } catch {
-    return undefined;
-  }
+  return whereIs("chromium") ?? whereIs("google-chrome");
 }
 
 export interface ViewOptions {

@@ -8,19 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import type { Policy } from "../../src/policy/model.ts";
+import { whereIs } from "./on-path.ts";
 import { freePort } from "./postgresql.ts";
 import { until } from "./waiting.ts";
 import { policyFor } from "./world.ts";
 
 const root = join(import.meta.dirname, "../..");
-
-function whereIs(program: string): string | undefined {
-  try {
-    return execFileSync("sh", ["-c", `command -v ${program}`], { encoding: "utf8" }).trim();
-  } catch {
-    return undefined;
-  }
-}
 
 /** The server's program, built when it is not there; undefined where it cannot be had. */
 export function ferretProgram(): string | undefined {

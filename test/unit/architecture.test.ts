@@ -180,7 +180,7 @@ describe("the house", () => {
 
   it("asks for a component by name in engines and the table alone", () => {
     const byName =
-      /(?:component|kind)\s*[!=]==\s*"(?:postgresql|mongodb|redis|clickhouse|kubernetes|secrets)"/;
+      /(?:component|kind)\s*[!=]==\s*"(?:postgresql|mongodb|redis|clickhouse|s3|kubernetes|secrets)"/;
     const wrong = files.filter(
       (f) => !f.name.startsWith("engine/") && f.name !== "component.ts" && byName.test(f.text),
     );

@@ -2,6 +2,7 @@
 import type { HandRecipe } from "../../catalogue/hand-recipe.ts";
 import type { Manifest } from "../../catalogue/manifest.ts";
 import { type Location, named, quoted } from "./sql.ts";
+import { splitName } from "./tables.ts";
 import { toolName } from "./tool.ts";
 
 /** What is put behind the names of databases, so that nothing there is touched. */
@@ -60,17 +61,17 @@ function missingDatabases(point: Manifest): readonly string[] {
 }
 
 function elements(point: Manifest): string {
+  const databases = (point.engine["databases"] ?? []) as readonly string[];
   const selected = point.engine["selected"] as readonly string[] | undefined;
   if (selected !== undefined) {
     return selected
-      .map((full) => [full.slice(0, full.indexOf(".")), full.slice(full.indexOf(".") + 1)] as const)
+      .map((full) => splitName(full, databases))
       .map(
         ([d = "", t = ""]) =>
           `TABLE ${named(d)}.${named(t)} AS ${named(`${d}${restoredSuffix}`)}.${named(t)}`,
       )
       .join(", ");
   }
-  const databases = (point.engine["databases"] ?? []) as readonly string[];
   return databases.map((d) => `DATABASE ${named(d)} AS ${named(`${d}${restoredSuffix}`)}`).join(", ");
 }
 

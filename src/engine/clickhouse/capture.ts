@@ -1,13 +1,13 @@
 /** One point: the server's own BACKUP or clickhouse-backup's, the sums to compare a restore with, and the assets. */
 import { randomBytes } from "node:crypto";
 import type { ArtifactSink } from "../../catalogue/artifact.ts";
-import { type Instant, instant } from "../../catalogue/instant.ts";
+import { instant } from "../../catalogue/instant.ts";
 import type { Artifact, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { CaptureRequest, CaptureResult, EngineContext } from "../engine.ts";
 import { storeAssets } from "./assets.ts";
 import { askText, type Connection, connectionOf } from "./connection.ts";
-import { brokenParts, isOld, oldestVersion, readFacts, type ServerFacts } from "./facts.ts";
+import { brokenParts, isOld, oldestVersion, readFacts } from "./facts.ts";
 import { type PartSums, type ReadOptions, type Recorded, recordSums, sumsBefore } from "./hashes.ts";
 import { type BackupMetadata, metadataFile, missingFiles, parseMetadata, partsIn } from "./metadata.ts";
 import { endOrphans, operate } from "./operation.ts";
@@ -41,7 +41,7 @@ export async function capture(
   for (const table of selection.tables) before.set(table, await sumsBefore(connection, table, reading));
   // Every row that is there now is in the backup; later ones may be.
   const now = await askText(connection, "SELECT toString(toUnixTimestamp64Milli(now64(3)))", { signal });
-  const run = { context, connection, server, selection, sink, consistentAt: instant(Number(now)) };
+  const run = { context, connection, selection, sink };
   const taken =
     policy.capture.method === toolName ? await takeWithTool(run, request) : await takeNative(run, request);
   context.step("hashing what was written meanwhile");
@@ -72,17 +72,15 @@ export async function capture(
       assets,
       ...(broken.length === 0 ? {} : { brokenParts: broken }),
     },
-    consistentAt: run.consistentAt,
+    consistentAt: instant(Number(now)),
   };
 }
 
 interface Run {
   readonly context: EngineContext;
   readonly connection: Connection;
-  readonly server: ServerFacts;
   readonly selection: Selection;
   readonly sink: ArtifactSink;
-  readonly consistentAt: Instant;
 }
 
 interface Taken {

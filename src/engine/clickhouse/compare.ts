@@ -3,7 +3,7 @@ import type { Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { Connection } from "./connection.ts";
 import { type ReadOptions, type Recorded, sumsOf, total } from "./hashes.ts";
-import { holdsRows } from "./tables.ts";
+import { holdsRows, splitName } from "./tables.ts";
 
 /** Two checks: that everything could be read, and that it is what the source held. */
 export async function compareTables(
@@ -13,6 +13,7 @@ export async function compareTables(
 ): Promise<readonly Check[]> {
   const recorded = (manifest.engine["tables"] ?? {}) as Readonly<Record<string, Recorded>>;
   const engines = (manifest.engine["engines"] ?? {}) as Readonly<Record<string, string>>;
+  const databases = (manifest.engine["databases"] ?? []) as readonly string[];
   const unreadable: string[] = [];
   const different: string[] = [];
   const notCompared: string[] = [];
@@ -21,8 +22,8 @@ export async function compareTables(
   let equal = 0;
   for (const [full, wanted] of Object.entries(recorded)) {
     const engine = engines[full] ?? "";
-    const at = full.indexOf(".");
-    const table = { database: full.slice(0, at), name: full.slice(at + 1), engine, totalBytes: 0 };
+    const [database, name] = splitName(full, databases);
+    const table = { database, name, engine, totalBytes: 0 };
     if (!holdsRows(table)) continue;
     try {
       const sums = await sumsOf(connection, table, options);

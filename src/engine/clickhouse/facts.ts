@@ -2,7 +2,7 @@
 import { HoldfastError } from "../../errors.ts";
 import { ask, askText, type Connection } from "./connection.ts";
 
-/** The first version whose BACKUP was tried with increments in a bucket without writing credentials into them. */
+/** The oldest that is taken. Only 26.7 was tried, as docs/components/clickhouse.md says. */
 export const oldestVersion = [24, 3] as const;
 
 export interface ServerFacts {

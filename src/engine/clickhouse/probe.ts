@@ -41,8 +41,7 @@ function versionDrift(found: string): Drift {
     setting: "version",
     wanted: `${wanted} or newer`,
     found,
-    consequence:
-      "this server has no BACKUP to a bucket that keeps credentials out of what it writes; nothing can be captured",
+    consequence: "nothing is captured: older servers were never tried",
     mend: "upgrade ClickHouse",
     mendable: false,
     severity: "critical",

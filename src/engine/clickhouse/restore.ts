@@ -5,7 +5,8 @@ import type { ToolPlace } from "../../catalogue/artifact.ts";
 import type { Artifact, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import { rememberSecret } from "../../secret.ts";
-import type { EngineContext, RecoveryTarget, Restored, RestoreRequest } from "../engine.ts";
+import type { EngineContext, Restored, RestoreRequest } from "../engine.ts";
+import { requirePoint } from "../point-target.ts";
 import { quoteShell, requireEmpty } from "../target-folder.ts";
 import { backupArtifact } from "./capture.ts";
 import { compareTables } from "./compare.ts";
@@ -24,7 +25,7 @@ export async function restore(context: EngineContext, request: RestoreRequest): 
   const [member] = request.chain;
   if (member === undefined) throw new HoldfastError("point-unknown", "a restore needs a recovery point");
   await requireEmpty(directory);
-  requireReachable(request.target, member.manifest);
+  requirePoint("ClickHouse is", request.target, member.manifest);
   const places: ToolPlace[] = [];
   for (const { manifest, source } of request.chain) places.push(await source.place(carried(manifest)));
   const [place, base] = places;
@@ -103,14 +104,4 @@ function commonFolder(places: readonly ToolPlace[]): string | undefined {
   let common = dirname(first);
   while (common !== "/" && !paths.every((path) => path.startsWith(`${common}/`))) common = dirname(common);
   return common;
-}
-
-function requireReachable(target: RecoveryTarget, manifest: Manifest): void {
-  if (target.kind === "point" || target.kind === "latest") return;
-  if (target.kind === "time" && Date.parse(target.at) >= Date.parse(manifest.consistentAt)) return;
-  throw new HoldfastError(
-    "target-unreachable",
-    `ClickHouse is restored to the state of a point, and point ${manifest.id} is of ${manifest.consistentAt}`,
-    { hint: "use --at TIME: Holdfast takes the newest point before it" },
-  );
 }

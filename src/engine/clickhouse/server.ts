@@ -1,11 +1,11 @@
 /** A server of its own on the loopback address, in one folder with settings, users and data. */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { HoldfastError } from "../../errors.ts";
 import { rememberSecret } from "../../secret.ts";
 import type { EngineContext } from "../engine.ts";
+import { freePorts } from "../free-ports.ts";
 import { type Connection, run } from "./connection.ts";
 import { serverProgram } from "./programs.ts";
 
@@ -78,7 +78,8 @@ export async function startOwnServer(
   allowedPath?: string,
 ): Promise<OwnServer> {
   const program = await serverProgram(context);
-  const ports = await freePorts();
+  const [http = 0, native = 0, keeper = 0] = await freePorts(3);
+  const ports: ServerPorts = { http, native, keeper };
   await mkdir(join(folder, "data"), { recursive: true, mode: 0o700 });
   const password = await readFile(join(folder, passwordFile), "utf8").catch(async () => {
     const fresh = randomBytes(24).toString("base64url");
@@ -126,17 +127,4 @@ export async function startOwnServer(
     await resident.stop();
     throw error;
   }
-}
-
-async function freePorts(): Promise<ServerPorts> {
-  const listening = [createServer(), createServer(), createServer()];
-  const ports: number[] = [];
-  for (const server of listening) {
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const address = server.address();
-    ports.push(typeof address === "object" && address !== null ? address.port : 0);
-  }
-  for (const server of listening) await new Promise((resolve) => server.close(resolve));
-  const [http = 0, native = 0, keeper = 0] = ports;
-  return { http, native, keeper };
 }

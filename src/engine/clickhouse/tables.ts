@@ -88,6 +88,15 @@ function patternsOf(policy: Policy): readonly RegExp[] | undefined {
   });
 }
 
+/** `database.table` in two, though both may hold dots; `databases` are those there were. */
+export function splitName(full: string, databases: readonly string[]): readonly [string, string] {
+  const database = databases
+    .filter((name) => full.startsWith(`${name}.`))
+    .sort((a, b) => b.length - a.length)[0];
+  const at = database?.length ?? full.indexOf(".");
+  return [full.slice(0, at), full.slice(at + 1)];
+}
+
 /** The object of BACKUP: whole databases, or the tables that were chosen. */
 export function elementsSql(wanted: Selection): string {
   return wanted.isPartial

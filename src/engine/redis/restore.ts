@@ -4,9 +4,9 @@
  */
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
-import type { EngineContext, RecoveryTarget, Restored, RestoreRequest } from "../engine.ts";
+import type { EngineContext, Restored, RestoreRequest } from "../engine.ts";
+import { requirePoint } from "../point-target.ts";
 import { quoteShell, requireEmpty } from "../target-folder.ts";
 import { snapshotArtifact } from "./capture.ts";
 import { decode } from "./decode.ts";
@@ -21,7 +21,7 @@ export async function restore(context: EngineContext, given: RestoreRequest): Pr
   if (member === undefined) throw new HoldfastError("point-unknown", "a restore needs a recovery point");
   const { manifest, source } = member;
   await requireEmpty(directory);
-  requireReachable(given.target, manifest);
+  requirePoint("Redis is", given.target, manifest);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const checks = await decode(context, manifest, source, directory);
   return {
@@ -30,16 +30,6 @@ export async function restore(context: EngineContext, given: RestoreRequest): Pr
     startCommand: startCommand(directory),
     checks,
   };
-}
-
-function requireReachable(target: RecoveryTarget, manifest: Manifest): void {
-  if (target.kind === "point" || target.kind === "latest") return;
-  if (target.kind === "time" && Date.parse(target.at) >= Date.parse(manifest.consistentAt)) return;
-  throw new HoldfastError(
-    "target-unreachable",
-    `Redis is restored to the state of a point, and point ${manifest.id} is of ${manifest.consistentAt}`,
-    { hint: "use --at TIME: Holdfast takes the newest point before it" },
-  );
 }
 
 async function sizeOf(directory: string): Promise<number> {

@@ -3,7 +3,8 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
-import type { EngineContext, RecoveryTarget, Restored, RestoreRequest, WatchedPoint } from "../engine.ts";
+import type { EngineContext, Restored, RestoreRequest, WatchedPoint } from "../engine.ts";
+import { requirePoint } from "../point-target.ts";
 import { quoteShell, requireEmpty } from "../target-folder.ts";
 import { snapshotArtifact } from "./capture.ts";
 import { readDocuments, readKey } from "./documents.ts";
@@ -16,7 +17,7 @@ export async function restore(context: EngineContext, request: RestoreRequest): 
   const member = request.chain[0];
   if (member === undefined) throw new HoldfastError("point-unknown", "a restore needs a recovery point");
   await requireEmpty(directory);
-  requireReachable(request.target, member.manifest);
+  requirePoint("secrets are", request.target, member.manifest);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   context.step(`decoding the secrets of ${member.manifest.id}`);
   const snapshot = snapshotOf(member.manifest);
@@ -63,16 +64,6 @@ export async function checkedDocuments(
     ? `${documents.length} documents with the fingerprints of the export`
     : `other fingerprints than at the export: ${wrong.join(", ") || "the whole"}`;
   return { documents, key, check: { name: "fingerprints", ok, detail } };
-}
-
-function requireReachable(target: RecoveryTarget, manifest: Manifest): void {
-  if (target.kind === "point" || target.kind === "latest") return;
-  if (target.kind === "time" && Date.parse(target.at) >= Date.parse(manifest.consistentAt)) return;
-  throw new HoldfastError(
-    "target-unreachable",
-    `secrets are restored to the state of a point, and point ${manifest.id} is of ${manifest.consistentAt}`,
-    { hint: "use --at TIME: Holdfast takes the newest point before it" },
-  );
 }
 
 function startCommand(directory: string, documents: readonly NamedDocument[]): string {

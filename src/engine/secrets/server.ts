@@ -1,10 +1,10 @@
 /** A throwaway server on the loopback address, made for one drill, with a key and a token of its own. */
 import { mkdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { HoldfastError } from "../../errors.ts";
 import { rememberSecret } from "../../secret.ts";
 import type { EngineContext } from "../engine.ts";
+import { freePorts } from "../free-ports.ts";
 import { type Api, openApi } from "./api.ts";
 import { baoPath } from "./programs.ts";
 
@@ -49,7 +49,7 @@ export async function startThrowaway(
   directory: string,
   storage: "memory" | "raft",
 ): Promise<ThrowawayServer> {
-  const [port, clusterPort] = await freePorts();
+  const [port = 0, clusterPort = 0] = await freePorts(2);
   const folder = join(directory, "raft");
   if (storage === "raft") await mkdir(folder, { recursive: true, mode: 0o700 });
   const settings = join(directory, "server.hcl");
@@ -146,16 +146,4 @@ export async function untilActive(
     }
     await context.clock.wait(pollMs, context.signal);
   }
-}
-
-async function freePorts(): Promise<readonly [number, number]> {
-  const listening = [createServer(), createServer()] as const;
-  const ports: number[] = [];
-  for (const server of listening) {
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const address = server.address();
-    ports.push(typeof address === "object" && address !== null ? address.port : 0);
-  }
-  for (const server of listening) await new Promise((resolve) => server.close(resolve));
-  return [ports[0] ?? 0, ports[1] ?? 0];
 }

@@ -16,7 +16,7 @@ import { type Coverage, coverageOf, gapText } from "./coverage.ts";
 import { readExpected } from "./expected.ts";
 import { type InventoryLine, readInventory, unpack } from "./inventory.ts";
 import { clearAway, hasEnded, openLocation, phaseOf } from "./location.ts";
-import { type BucketPlace, backupObject, type Made, requireBucket, veleroPath } from "./objects.ts";
+import { type BucketPlace, backupObject, type Made, requireBucket, rightsOf, veleroPath } from "./objects.ts";
 import { askVelero } from "./presence.ts";
 import { backupName, settingsOf } from "./settings.ts";
 
@@ -85,11 +85,6 @@ export async function capture(
     },
     consistentAt: instant(Date.parse(String(backup.status?.["startTimestamp"]))),
   };
-}
-
-/** Whose rights, apart from where. */
-function rightsOf({ accessKeyId, secretAccessKey, sessionToken }: BucketPlace) {
-  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
 interface Taken {

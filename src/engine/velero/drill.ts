@@ -24,6 +24,7 @@ import {
   type Made,
   requireBucket,
   restoreObject,
+  rightsOf,
   veleroApi,
   veleroPath,
 } from "./objects.ts";
@@ -92,10 +93,6 @@ export async function start(
     await stop();
     throw error;
   }
-}
-
-function rightsOf({ accessKeyId, secretAccessKey, sessionToken }: BucketPlace) {
-  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
 /** Where each namespace of the point goes; the system's own and Velero's stay out. */

@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { canonicalJson } from "../../canonical-json.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext } from "../engine.ts";
 import type { KubeObject } from "./cluster.ts";
@@ -85,16 +86,7 @@ function contentHash(resource: string, object: KubeObject): string {
   const content = isData(resource)
     ? { type: object["type"], data: object["data"], binaryData: object["binaryData"] }
     : { ...rest, labels, annotations };
-  return createHash("sha256").update(canonical(content)).digest("hex");
-}
-
-/** JSON with sorted keys. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, held: unknown) =>
-    typeof held === "object" && held !== null && !Array.isArray(held)
-      ? Object.fromEntries(Object.entries(held).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : held,
-  );
+  return createHash("sha256").update(canonicalJson(content)).digest("hex");
 }
 
 /** @throws data-damaged */

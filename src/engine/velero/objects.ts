@@ -29,6 +29,11 @@ export function requireBucket(place: ToolPlace): BucketPlace {
   );
 }
 
+/** Whose rights, apart from where. */
+export function rightsOf({ accessKeyId, secretAccessKey, sessionToken }: BucketPlace) {
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+}
+
 /** Our own labels alone, so that no tool that follows labels takes the objects for its own. */
 export function labelsOf(policy: string, part: Part): Readonly<Record<string, string>> {
   return { [policyLabel]: policy, [partLabel]: part };

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import type { Artifact, Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext, Restored, RestoreRequest } from "../engine.ts";
+import { requirePoint } from "../point-target.ts";
 import { quoteShell, requireEmpty } from "../target-folder.ts";
 import { fetchObject } from "./bucket.ts";
 import { inventoryArtifact, placeArtifact } from "./capture.ts";
@@ -15,15 +16,9 @@ export const objectsFolder = "objects";
 /** @throws as the contract says */
 export async function restore(context: EngineContext, request: RestoreRequest): Promise<Restored> {
   const directory = resolve(request.directory);
-  if (request.target.kind !== "point" && request.target.kind !== "latest") {
-    throw new HoldfastError(
-      "target-unreachable",
-      "a cluster is restored to a point and to no instant between",
-      {
-        hint: "take a point of holdfast list",
-      },
-    );
-  }
+  const member = request.chain[0];
+  if (member === undefined) throw new HoldfastError("point-unknown", "a restore needs a recovery point");
+  requirePoint("a cluster is", request.target, member.manifest);
   await requireEmpty(directory);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const { check, unpackedBytes } = await fetchAndCompare(context, request, directory);
