@@ -170,8 +170,9 @@ async function sumsOfParts(
   const missing = new Set([...inBackup].filter((name) => !known.has(name)));
   let names = before?.names ?? [];
   if (missing.size > 0 || before === undefined) {
-    const active = await activeParts(connection, table, options.signal);
     const late = await sumsOf(connection, table, options, missing.size > 0 ? missing : undefined);
+    // Asked afterwards: what is in use still was there to be read, while one merged in between gives no rows either.
+    const active = await activeParts(connection, table, options.signal);
     if (before !== undefined && late.names.join("\0") !== before.names.join("\0"))
       return { notCompared: "its columns changed while the backup ran" };
     names = late.names;
