@@ -8,7 +8,7 @@ import type { Platform } from "../platform/platform.ts";
 import { type IssueFacts, type IssueState, renderIssue } from "../report/issue.ts";
 import { redact, rememberSecret } from "../secret.ts";
 import type { ConditionKind } from "../state/health.ts";
-import type { JobKind, Run } from "../state/job.ts";
+import { concerns, type JobKind, type Run } from "../state/job.ts";
 import { systemClock } from "../time/clock.ts";
 import type { WiredWorld, WireOptions } from "./wire.ts";
 
@@ -101,7 +101,7 @@ const kindsOf: Readonly<Partial<Record<ConditionKind, readonly JobKind[]>>> = {
 async function logOf({ seen, platform }: IssuesWiring, { alert }: OwedIssue): Promise<IssueFacts["log"]> {
   const kinds = kindsOf[alert.when] ?? ["capture", "log"];
   const failed = (seen()?.actual.jobs ?? [])
-    .filter(({ job }) => kinds.includes(job.kind) && (job.policy === alert.policy || job.kind === "report"))
+    .filter(({ job }) => kinds.includes(job.kind) && (concerns(job, alert.policy) || job.kind === "report"))
     .flatMap(({ runs }): readonly Run[] => runs.filter((r) => r.outcome !== "running").slice(0, 1))
     .filter((run) => run.outcome !== "succeeded")
     .sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1))[0];

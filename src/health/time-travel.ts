@@ -186,7 +186,8 @@ function proofOf(point: RecoveryPoint): PointProof {
   return { level, at };
 }
 
-function recoverableOf({ policy, catalogue, logReachMs }: PolicyFacts): Recoverable | undefined {
+/** What of a component can be brought back; undefined where its catalogue is not known. */
+export function recoverableOf({ policy, catalogue, logReachMs }: PolicyFacts): Recoverable | undefined {
   if (catalogue === undefined) return undefined;
   return recoverable(catalogue, {
     ...(logReachMs === undefined ? {} : { logReachMs }),

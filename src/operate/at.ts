@@ -30,7 +30,8 @@ export async function readFacts(world: World): Promise<FactsRead> {
   return { facts, exitStatus };
 }
 
-async function factsOf(world: World, policy: Policy): Promise<PolicyFacts> {
+/** @throws what the store throws when it cannot be asked */
+export async function factsOf(world: World, policy: Policy): Promise<PolicyFacts> {
   world.step(`reading the catalogue of ${policy.name}`);
   const repository = await world.repository(policy);
   const catalogue = await repository.catalogue();

@@ -15,6 +15,8 @@ export interface DrillRequest {
   readonly seed: string;
   /** Recovery target of level 5 in milliseconds; as far as the log reaches when not given. */
   readonly atMs?: number;
+  /** Called once the server has answered everything; it is stopped when this has resolved. */
+  readonly whileUp?: () => Promise<void>;
 }
 
 export interface DrillOutcome {
@@ -122,6 +124,7 @@ export async function drill(
           restoredBytes: restored.restoredBytes,
           seed: request.seed,
         };
+        await request.whileUp?.();
         return { checks, measured, decoded };
       } finally {
         await server.stop();

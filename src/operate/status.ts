@@ -2,6 +2,7 @@
 import { judge } from "../health/judge.ts";
 import type { Policy } from "../policy/model.ts";
 import type { PolicyHealth } from "../state/health.ts";
+import { concerns } from "../state/job.ts";
 import type { Observation } from "./observe.ts";
 import type { World } from "./world.ts";
 
@@ -24,7 +25,7 @@ export function statusOf(world: World, seen: Observation): Status {
     healths.push(
       judge({
         policy,
-        jobs: seen.actual.jobs.filter((j) => j.job.policy === policy.name),
+        jobs: seen.actual.jobs.filter((j) => concerns(j.job, policy.name)),
         nowMs,
         ...(catalogue === undefined ? {} : { catalogue }),
         ...(source === undefined ? {} : { source }),

@@ -33,7 +33,9 @@ export interface VerifyOutcome {
  */
 export async function verify(world: World, policy: Policy, options: VerifyOptions): Promise<VerifyOutcome> {
   if (options.level > 5) {
-    throw new HoldfastError("not-built-yet", "level 6, the whole stack in order, is not there yet");
+    throw new HoldfastError("usage", "level 6 is of the whole stack and not of one policy", {
+      hint: "holdfast verify --all",
+    });
   }
   const repository = await world.repository(policy);
   const catalogue = await repository.catalogue();
@@ -44,7 +46,11 @@ export async function verify(world: World, policy: Policy, options: VerifyOption
       ? await chooseInstant(world, policy, repository, catalogue, seed)
       : undefined;
   const point = choosePoint(policy, catalogue, options.point ?? target?.point);
-  const climb = await climbTo(world, policy, repository, catalogue, point, options.level, target?.atMs, seed);
+  const climb = await climbTo(world, policy, repository, catalogue, point, {
+    asked: options.level,
+    seed,
+    ...(target === undefined ? {} : { atMs: target.atMs }),
+  });
   const verdict: Verdict = {
     apiVersion: "holdfast.dev/v1",
     kind: "Verdict",
@@ -92,15 +98,14 @@ interface Climb {
   readonly measured: Measurements;
 }
 
-async function climbTo(
+/** From the bottom to `asked`, 5 at most; `atMs` is the instant of level 5. */
+export async function climbTo(
   world: World,
   policy: Policy,
   repository: Repository,
   catalogue: Catalogue,
   point: RecoveryPoint,
-  asked: ProofLevel,
-  atMs: number | undefined,
-  seed: string,
+  { asked, atMs, seed }: { readonly asked: ProofLevel; readonly atMs?: number; readonly seed: string },
 ): Promise<Climb> {
   const checks: Check[] = [];
   const measured: Measurements = {};

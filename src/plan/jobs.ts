@@ -30,7 +30,10 @@ export function desiredJobs(set: PolicySet, builtKinds: readonly ComponentKind[]
     const message = `the engine for ${title} is not there yet: nothing is scheduled and nothing is backed up`;
     notes.push({ policy: policy.name, severity: "critical", message });
   }
-  if (set.reconciler !== undefined) jobs.push(reportJob(set.reconciler));
+  if (set.reconciler !== undefined) {
+    const built = set.policies.filter((p) => builtKinds.includes(p.component) && !p.suspended);
+    jobs.push(...stackJob(set.reconciler, built), reportJob(set.reconciler));
+  }
   return { jobs, notes };
 }
 
@@ -75,7 +78,7 @@ function captureJobs(policy: Policy): readonly Job[] {
 
 /**
  * One job per level; where rows share a level the shortest time counts. A run proves the levels below it too,
- * so a level has no job where a higher one runs as often. Level 6 is of the whole stack.
+ * so a level has no job where a higher one runs as often. Level 6 is of the whole stack, and of its own job.
  */
 function verifyJobs(policy: Policy): readonly Job[] {
   const shortest = new Map<ProofLevel, CheckRequirement>();
@@ -101,6 +104,31 @@ function verifyJobs(policy: Policy): readonly Job[] {
         group: `${policy.name}/verify`,
       };
     });
+}
+
+/** As often as the most demanding of the checklists that ask for level 6; none without one. */
+function stackJob({ name }: ReconcilerSettings, policies: readonly Policy[]): readonly Job[] {
+  const asking = policies.filter((p) => p.verification.checks.some((c) => c.level === 6));
+  const rows = asking.flatMap((p) => p.verification.checks.filter((c) => c.level === 6));
+  if (rows.length === 0) return [];
+  const key = `${name}/verify-6`;
+  const everyMs = Math.min(...rows.map((r) => r.everyMs));
+  return [
+    {
+      key,
+      policy: name,
+      policies: asking.map((p) => p.name).sort(),
+      kind: "verify",
+      schedule: { kind: "cron", cron: spreadCron(key, everyMs), timeZone: "Etc/UTC" },
+      argv: ["verify", "--all"],
+      deadlineMs: Math.max(
+        shortestDeadlineMs,
+        policies.reduce((sum, p) => sum + p.deadlineMs, 0),
+      ),
+      suspended: false,
+      group: key,
+    },
+  ];
 }
 
 function pruneJob(policy: Policy): Job {

@@ -16,8 +16,10 @@ export type JobSchedule =
 /** Desired. `key` is unique in a cluster: `postgresql/capture`, `postgresql/verify-4`, `holdfast/report`. */
 export interface Job {
   readonly key: string;
-  /** Policy name; the reconciler's name for `report`. */
+  /** Policy name; the reconciler's name for `report` and for what proves several policies at once. */
   readonly policy: string;
+  /** Policies it proves at once, sorted; only of the whole stack. */
+  readonly policies?: readonly string[];
   readonly kind: JobKind;
   readonly schedule: JobSchedule;
   /** Verb and arguments after `holdfast`; the platform appends `--slot INSTANT` for cron runs. */
@@ -26,6 +28,11 @@ export interface Job {
   readonly suspended: boolean;
   /** Jobs with the same group never run at the same time. */
   readonly group: string;
+}
+
+/** Whether a job's runs say something about a policy. */
+export function concerns(job: Pick<Job, "policy" | "policies">, policy: string): boolean {
+  return job.policy === policy || job.policies?.includes(policy) === true;
 }
 
 /** One run of a job; its identity is `key` and `slotAt`, the nominal instant. */

@@ -9,6 +9,8 @@ import { pushPolicies } from "../../src/cli/demo/policy-repository.ts";
 import { redisInDemo } from "../../src/cli/demo/redis.ts";
 import { newIdentity } from "../../src/crypto/identity.ts";
 import type { PolicyAt, TimeTravel } from "../../src/health/time-travel.ts";
+import type { RestoreAllOutcome } from "../../src/operate/restore-all.ts";
+import type { VerifyAllOutcome } from "../../src/operate/verify-all.ts";
 import { startPostgres, type TestPostgres } from "../servers/postgresql.ts";
 import { pause, until } from "../servers/waiting.ts";
 import { holdfast, type Ran, type RunningHoldfast, startHoldfast } from "./holdfast.ts";
@@ -111,6 +113,68 @@ describe("holdfast at", () => {
     expect(first.status, first.stderr).toBe(0);
     const second = await run("restore", "redis", "--at", instant, "--to", two, "--start");
     expect(second.status, second.stderr).toBe(0);
+  });
+
+  it("brings back the whole stack to one instant with one command, in order", async () => {
+    const to = join(folder, "everything");
+    const first = await run("restore", "--all", "--at", then, "--print", "--format", "json");
+    expect(JSON.parse(first.stdout)).toMatchObject({
+      at: then,
+      leftOut: [],
+      policies: [{ policy: "postgresql", stateAt: then }, { policy: "redis" }],
+    });
+    const ran = await run("restore", "--all", "--at", then, "--to", to, "--start", "--format", "json");
+    expect(ran.status, ran.stderr).toBe(0);
+    const outcome = JSON.parse(ran.stdout) as RestoreAllOutcome;
+    expect(outcome).toMatchObject({ ok: true, at: then });
+    expect(outcome.policies.map((p) => [p.policy, p.ok, p.directory])).toEqual([
+      ["postgresql", true, join(to, "postgresql")],
+      ["redis", true, join(to, "redis")],
+    ]);
+    const again = await run("restore", "--all", "--at", then, "--to", to);
+    expect(again.status).not.toBe(0);
+    expect(again.stdout).toContain("0 of 2 are back");
+    expect((await run("restore", "--all", "postgresql", "--to", to)).status).toBe(2);
+    expect((await run("restore", "--all", "--lsn", "0/1", "--to", to)).status).toBe(2);
+    expect((await run("restore", "--to", to)).status).toBe(2);
+  });
+
+  it("proves the whole stack at level 6 while every server stands, and one bad byte undoes it for all", async () => {
+    const ran = await run("verify", "--all", "--seed", "7", "--format", "json");
+    expect(ran.status, ran.stdout).toBe(0);
+    const outcome = JSON.parse(ran.stdout) as VerifyAllOutcome;
+    expect(outcome.verdicts.map((v) => [v.policy, v.level, v.ok])).toEqual([
+      ["postgresql", 6, true],
+      ["redis", 6, true],
+    ]);
+    expect(outcome.verdicts[0]?.checks.at(-1)?.detail).toContain("2 of 2 stood at once");
+    expect(outcome.verdicts[0]?.measured.rtoSeconds).toBeGreaterThan(0);
+    const listed = JSON.parse((await run("list", "redis", "--format", "json")).stdout);
+    expect(listed.points[0]).toMatchObject({ proof: 6 });
+
+    const damaged = join(folder, "damaged");
+    execFileSync("cp", ["-r", join(folder, "store"), damaged]);
+    const objects = execFileSync("find", [damaged, "-path", "*/redis/data/*", "-type", "f"], {
+      encoding: "utf8",
+    });
+    const victim = objects.trim().split("\n")[0] ?? "";
+    const bytes = await readFile(victim);
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+    const policies = join(folder, "damaged-policies");
+    execFileSync("cp", ["-r", join(clone, "policies"), policies]);
+    execFileSync("sh", ["-c", `sed -i "s#${join(folder, "store")}#${damaged}#" ${policies}/*.yaml`]);
+    await chmod(victim, 0o600);
+    await writeFile(victim, bytes);
+    const bad = await run("verify", "--all", "--seed", "7", "--policies", policies, "--format", "json");
+    expect(bad.status, bad.stdout + bad.stderr).toBe(5);
+    const judged = JSON.parse(bad.stdout) as VerifyAllOutcome;
+    expect(judged.verdicts.map((v) => [v.policy, v.level, v.ok])).toEqual([
+      ["postgresql", 5, false],
+      ["redis", 1, false],
+    ]);
+    expect(judged.verdicts[0]?.checks.at(-1)?.detail).toContain("redis did not come back");
+    expect((await run("verify", "--all", "redis")).status).toBe(2);
+    expect((await run("verify", "redis", "--level", "6")).stderr).toContain("holdfast verify --all");
   });
 
   it("ends with 5 for an instant before everything, and knows that it does not know the policies", async () => {

@@ -53,7 +53,7 @@ describe("the demo", () => {
     for (const { line } of facts.notShown) expect(line).not.toBe("");
     expect(facts.components.map((c) => c.policy).sort()).toEqual([...expected].sort());
     for (const { policy, rpoSeconds, rtoSeconds, proof } of facts.components) {
-      expect([policy, proof >= 4, rtoSeconds > 0 && rtoSeconds < 60]).toEqual([policy, true, true]);
+      expect([policy, proof === 6, rtoSeconds > 0 && rtoSeconds < 60]).toEqual([policy, true, true]);
       expect(rpoSeconds).toBeGreaterThanOrEqual(0);
     }
     const remote = join(workdir, "policies.git");
@@ -62,6 +62,7 @@ describe("the demo", () => {
     // What the last line says is what the report says.
     expect(report).toMatch(/^🟢 \*\*(All \d+ policies are|The one policy is) proved by restores\.\*\*$/m);
     expect(report).not.toContain("⚪");
+    expect(run.stderr).toContain(`${expected.length} of ${expected.length} stood at once`);
     if (expected.includes("secrets")) expect(run.stderr).toContain("with the escrowed key alone");
     if (expected.includes("s3")) expect(run.stderr).toMatch(/(\d+) of \1 objects are in the bucket again/);
     const card = execFileSync("git", ["-C", remote, "show", "main:reports/RESTORE.md"], { encoding: "utf8" });

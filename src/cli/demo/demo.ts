@@ -9,6 +9,7 @@ import { HoldfastError } from "../../errors.ts";
 import { openExec } from "../../exec/system.ts";
 import { findPolicy } from "../../operate/find-policy.ts";
 import { openStateFolder } from "../../operate/state-folder.ts";
+import { verifyAll } from "../../operate/verify-all.ts";
 import { type DemoResult, demoJson } from "../../report/json.ts";
 import { renderDemoTable } from "../../report/tables.ts";
 import { columns, complain, openLogger, openSteps, paintFor, print, printJson } from "../console.ts";
@@ -89,11 +90,13 @@ export async function demo(options: DemoOptions): Promise<void> {
     const policy = findPolicy(world, "postgresql");
     const shown: Shown[] = [await showDatabase({ ...stage, source, load, policy })];
     for (const [name, server] of others) shown.push(await server.show(stage, name));
+    const proof = await proveStack(stage);
     const report = await commitReport(stage, { clone, state, identityFile, remote });
     await reconciler.stop();
     const notShown = [...absent, ...withoutAct(shown, absent)];
     for (const { component, line } of notShown) say(`not shown: ${component}; ${line}`);
-    const components = shown.map(({ policy, rpoSeconds, rtoSeconds, proof }) => ({
+    const proved = shown.map((facts) => ({ ...facts, proof }));
+    const components = proved.map(({ policy, rpoSeconds, rtoSeconds }) => ({
       policy,
       rpoSeconds,
       rtoSeconds,
@@ -102,7 +105,7 @@ export async function demo(options: DemoOptions): Promise<void> {
     const result: DemoResult = { ok: true, components, notShown, report, workdir };
     if (options.format === "json") return printJson(demoJson(result));
     print("");
-    print(renderDemoTable(shown, result, { paint, columns: columns(), nowMs: Date.now() }));
+    print(renderDemoTable(proved, result, { paint, columns: columns(), nowMs: Date.now() }));
   } finally {
     await load.stop();
     await reconciler?.stop();
@@ -157,6 +160,18 @@ function withoutAct(shown: readonly Shown[], absent: readonly Absent[]): readonl
       component,
       line: builtKinds.includes(component) ? "the demo has no act for it yet" : "its engine is not there yet",
     }));
+}
+
+/** All of it at one instant, every throwaway server standing at once. @throws verification-failed */
+async function proveStack({ world, say }: Stage): Promise<number> {
+  const { ok, verdicts } = await verifyAll(world, {});
+  const bad = verdicts.flatMap(({ policy, checks }) =>
+    checks.filter((c) => !c.ok).map((c) => `${policy}: ${c.name}: ${c.detail}`),
+  );
+  requireThat(ok, bad[0] ?? "the whole stack is not proved");
+  const [verdict] = verdicts;
+  say(`proof, level ${verdict?.level}, the whole stack: ${verdict?.checks.at(-1)?.detail}`);
+  return verdict?.level ?? -1;
 }
 
 async function untilApplied(stage: Stage, state: string, commit: string): Promise<void> {

@@ -62,6 +62,7 @@ checks:
   - {name: Checksum valid to the vendor's checker, level: 3, every: 7d, automated: "yes"}
   - {name: Restore to test env, level: 4, every: 7d, automated: "yes"}
   - {name: Full restore test, level: 5, every: 31d, automated: "yes"}
+  - {name: Full restore test of the whole stack, level: 6, every: 31d, automated: "yes"}
 `,
     "platform.yaml": `apiVersion: holdfast.dev/v1
 kind: Store

@@ -5,10 +5,12 @@ import { HoldfastError } from "../../errors.ts";
 import { explainRestore, type RestoreExplanation } from "../../operate/explain-restore.ts";
 import { findPolicy } from "../../operate/find-policy.ts";
 import { type RestoreOutcome, restore } from "../../operate/restore.ts";
+import { explainRestoreAll, restoreAll } from "../../operate/restore-all.ts";
 import { checksJson } from "../../report/json.ts";
+import { renderStackExplanation, renderStackRestore } from "../../report/stack-text.ts";
 import { formatSize } from "../../size.ts";
 import { formatDuration } from "../../time/duration.ts";
-import { type Paint, paintFor, print, printJson } from "../console.ts";
+import { columns, type Paint, paintFor, print, printJson } from "../console.ts";
 import { inWorld, parseInstant, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
 
 interface RestoreCommandOptions extends SharedOptions {
@@ -21,13 +23,15 @@ interface RestoreCommandOptions extends SharedOptions {
   readonly start?: boolean;
   readonly print?: boolean;
   readonly ignoreRoom?: boolean;
+  readonly all?: boolean;
 }
 
 const targets = ["at", "lsn", "name", "latest"] as const;
 
 export function restoreCommand() {
   return withWorldOptions(verbCommand("restore", "bring a component back into a folder, as of an instant"))
-    .argument("<policy>")
+    .argument("[policy]")
+    .option("--all", "every policy, in the order in which they need each other, each into a folder below DIR")
     .addOption(
       new Option("--at <instant>", "just before this instant, such as 2026-11-20T14:03:00Z").argParser(
         parseInstant,
@@ -41,15 +45,17 @@ export function restoreCommand() {
     .option("--print", "only say what would be restored, at what price, and the vendor's own commands for it")
     .option("--ignore-room", "try even where disk or memory look too small for it")
     .option("--start", "start a throwaway server on it, ask the policy's assertions, stop it again")
-    .action(async (policyName: string, options: RestoreCommandOptions) => {
+    .action(async (policyName: string | undefined, options: RestoreCommandOptions) => {
       const target = targetOf(options);
-      const point = options.point === undefined ? {} : { point: options.point };
-      const directory = options.to;
-      if (directory === undefined && options.print !== true) {
-        throw new HoldfastError("usage", "where to? a restore never writes into the running server", {
-          hint: "name a new or empty folder with --to DIR, or read first with --print",
+      if (options.all === true) return restoreStack(policyName, options, target);
+      if (policyName === undefined) {
+        throw new HoldfastError("usage", "which policy?", {
+          hint: "holdfast list names them; --all restores every one",
         });
       }
+      const point = options.point === undefined ? {} : { point: options.point };
+      const directory = options.to;
+      requirePlace(options);
       await inWorld(options, async (world) => {
         const policy = findPolicy(world, policyName);
         if (options.print === true || directory === undefined) {
@@ -72,6 +78,49 @@ export function restoreCommand() {
         if (!outcome.ok) process.exitCode = 5;
       });
     });
+}
+
+async function restoreStack(
+  policyName: string | undefined,
+  options: RestoreCommandOptions,
+  target: RecoveryTarget,
+): Promise<void> {
+  if (policyName !== undefined || (target.kind !== "time" && target.kind !== "latest")) {
+    throw new HoldfastError("usage", "--all is of every policy, and they share nothing but time", {
+      hint: "leave out the policy; name an instant with --at, or none for now",
+    });
+  }
+  requirePlace(options);
+  const directory = options.to;
+  await inWorld(options, async (world) => {
+    const atMs = target.kind === "time" ? Date.parse(target.at) : world.clock.nowMs();
+    const text = { columns: columns(), paint: paintFor(process.stdout) };
+    if (options.print === true || directory === undefined) {
+      const explanation = await explainRestoreAll(world, {
+        atMs,
+        ...(directory === undefined ? {} : { directory }),
+      });
+      if (options.format === "json") printJson(explanation);
+      else print(renderStackExplanation(explanation, text));
+      return;
+    }
+    const start = options.start === true;
+    const ignoreRoom = options.ignoreRoom === true;
+    const { exitStatus, ...outcome } = await restoreAll(world, { atMs, directory, start, ignoreRoom });
+    const checks = outcome.policies.flatMap((p) =>
+      p.checks.map((c) => ({ ...c, name: `${p.policy}: ${c.name}` })),
+    );
+    if (options.format === "json") printJson(checksJson(outcome.ok, checks, { ...outcome }));
+    else print(renderStackRestore(outcome, text));
+    if (!outcome.ok) process.exitCode = exitStatus;
+  });
+}
+
+function requirePlace(options: RestoreCommandOptions): void {
+  if (options.to !== undefined || options.print === true) return;
+  throw new HoldfastError("usage", "where to? a restore never writes into the running server", {
+    hint: "name a new or empty folder with --to DIR, or read first with --print",
+  });
 }
 
 /** @throws usage when two targets are given */

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { desiredJobs } from "../../../src/plan/jobs.ts";
 import type { CheckRequirement, PolicySet, ProofLevel } from "../../../src/policy/model.ts";
-import type { Job } from "../../../src/state/job.ts";
+import { concerns, type Job } from "../../../src/state/job.ts";
 import { parseCron, widestGapMs } from "../../../src/time/cron.ts";
 import { dayMs, nowMs, policy } from "../report/fixtures.ts";
 
@@ -71,6 +71,31 @@ describe("verification jobs", () => {
         [5, 31 * dayMs],
       ]).map((j) => j.key),
     ).toEqual(["postgresql/verify-0", "postgresql/verify-5"]);
+  });
+
+  it("make one job of the whole stack, as often as the most demanding asks", () => {
+    const asking = (name: string, everyMs: number) =>
+      policy({
+        name,
+        verification: {
+          name: "standard",
+          minimumSizeRatio: 0.8,
+          checks: [{ name: "whole stack", level: 6, everyMs, automated: "yes" }],
+        },
+      });
+    const set = {
+      policies: [asking("b", 31 * dayMs), asking("a", 7 * dayMs), policy({ name: "c" })],
+      reconciler: { name: "house", reports: { cron: "0 6 * * 1", timeZone: "Etc/UTC" } },
+    } as unknown as PolicySet;
+    const [job, ...more] = desiredJobs(set, ["postgresql"]).jobs.filter((j) => j.argv.includes("--all"));
+    expect(more).toEqual([]);
+    expect(job).toMatchObject({ key: "house/verify-6", policies: ["a", "b"], argv: ["verify", "--all"] });
+    expect(gapMs(job)).toBeLessThanOrEqual(7 * dayMs * 0.6);
+    expect([concerns({ policy: "house", policies: ["a"] }, "a"), concerns({ policy: "house" }, "a")]).toEqual(
+      [true, false],
+    );
+    const quiet = { ...set, policies: [policy({ name: "c" })] };
+    expect(desiredJobs(quiet, ["postgresql"]).jobs.some((j) => j.argv.includes("--all"))).toBe(false);
   });
 
   it("spread over the hours", () => {

@@ -134,6 +134,7 @@ describe("the shipped policies", () => {
       ["Checksum valid to the vendor's checker", 3, 7, "yes"],
       ["Restore to test env", 4, 7, "yes"],
       ["Full restore test", 5, 31, "partial"],
+      ["Full restore test of the whole stack", 6, 31, "yes"],
     ]);
     // The strategy's four, by its own names; what operating needs comes after them.
     expect(set.alerts.slice(0, 4).map((a) => [a.name, a.when, a.severity])).toEqual([
