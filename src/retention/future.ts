@@ -8,7 +8,7 @@ import { compactInstant } from "../catalogue/instant.ts";
 import type { PointId } from "../catalogue/manifest.ts";
 import type { Policy } from "../policy/model.ts";
 import { dayMs, longestAgeMs } from "./calendar.ts";
-import { extendParents, lifetimes, never } from "./lifetimes.ts";
+import { lifetimes, never } from "./lifetimes.ts";
 import { isProven, retentionPoint, timeZoneOf } from "./points.ts";
 import { firings } from "./simulate.ts";
 
@@ -80,11 +80,8 @@ export function foresee(input: FutureInput): Future {
     keep: policy.suspended ? { forever: true } : policy.retention.keep,
     timeZone: timeZoneOf(policy),
     firstDecisionMs: fromMs + dayMs,
+    atLeast: protectedUntil(stored, fromMs),
   });
-  protect(stored, fromMs, gone);
-  if (stored.some((p) => p.heldUntilMs !== undefined || p.lockedUntilMs !== undefined)) {
-    extendParents(points, gone);
-  }
   return {
     policy: policy.name,
     fromMs,
@@ -164,17 +161,14 @@ function toCome(
   return added;
 }
 
-function protect(stored: readonly FuturePoint[], fromMs: number, gone: Int32Array): void {
-  for (const [i, point] of stored.entries()) {
-    if (point.heldUntilMs === null) {
-      gone[i] = never;
-      continue;
-    }
-    const untilMs = Math.max(point.heldUntilMs ?? 0, point.lockedUntilMs ?? 0);
+/** Per stored point the first day on which no hold and no lock keeps it any longer. */
+function protectedUntil(stored: readonly FuturePoint[], fromMs: number): Int32Array {
+  return Int32Array.from(stored, ({ heldUntilMs, lockedUntilMs }) => {
+    if (heldUntilMs === null) return never;
+    const untilMs = Math.max(heldUntilMs ?? 0, lockedUntilMs ?? 0);
     // The prune at the end of day n lets go what is held no longer then.
-    const day = Math.max(0, Math.ceil((untilMs - fromMs) / dayMs) - 1);
-    if (day > (gone[i] ?? 0)) gone[i] = day;
-  }
+    return Math.max(0, Math.ceil((untilMs - fromMs) / dayMs) - 1);
+  });
 }
 
 function curves(

@@ -19,6 +19,8 @@ export interface LifetimeInput {
   readonly timeZone: string;
   /** The decision of day 0 is taken at this instant, that of day n so many days later. */
   readonly firstDecisionMs: number;
+  /** Per point the first day on which it may go whatever the table says: holds and locks. */
+  readonly atLeast?: Int32Array;
 }
 
 /** Per point the first day at whose end the table lets it go, or `never`. What a kept one needs stays with it. */
@@ -33,29 +35,30 @@ export function lifetimes(input: LifetimeInput): Int32Array {
   if (counted.some((line) => line !== "last")) {
     for (const [i, point] of points.entries()) walls[i] = wallOf(input.timeZone, point.atMs);
   }
-  const late = counted.flatMap((line) => countedLine(input, line, keep[line] ?? 0, walls, gone));
+  const late = counted.map((line) => countedLine(input, line, keep[line] ?? 0, walls, gone));
+  for (const [i, day] of (input.atLeast ?? []).entries()) extend(gone, i, day);
   settle(points, late, gone);
   return gone;
 }
 
-/** A place that a failed point gets only from some day on; worth something where another line holds it till then. */
+/**
+ * A line's place that becomes free for a failed point on one day, because the newest bucket with failed points
+ * only gets a good one. It goes to the newest candidate that something else has kept until then.
+ */
 interface LatePlace {
-  readonly index: number;
   readonly from: number;
-  readonly until: number;
+  /** Newest first, and no longer than until the day given. */
+  readonly candidates: readonly { readonly index: number; readonly until: number }[];
 }
 
+/** Day by day, since who is still there on one day hangs on the places given before it. */
 function settle(points: readonly RetentionPoint[], late: readonly LatePlace[], gone: Int32Array): void {
   extendParents(points, gone);
-  for (let changed = late.length > 0; changed; ) {
-    changed = false;
-    for (const { index, from, until } of late) {
-      const day = gone[index] ?? 0;
-      if (day < from || day >= until) continue;
-      gone[index] = until;
-      changed = true;
-    }
-    if (changed) extendParents(points, gone);
+  for (const { from, candidates } of late.toSorted((a, b) => a.from - b.from)) {
+    const heir = candidates.find(({ index }) => (gone[index] ?? 0) >= from);
+    if (heir === undefined || (gone[heir.index] ?? 0) >= heir.until) continue;
+    gone[heir.index] = heir.until;
+    extendParents(points, gone);
   }
 }
 
@@ -77,9 +80,9 @@ function countedLine(
   count: number,
   walls: Float64Array,
   gone: Int32Array,
-): readonly LatePlace[] {
+): LatePlace {
   const bucketAt = (i: number): number => (line === "last" ? i : bucketOf(line, walls[i] ?? 0));
-  const late: LatePlace[] = [];
+  const candidates: { index: number; until: number }[] = [];
   /** First day on which each later bucket has a good point; the nearest bucket last, so days fall. */
   const filled: number[] = [];
   /** Later buckets with failed points only, and the day on which the newest of them gets a good one. */
@@ -91,27 +94,26 @@ function countedLine(
     while (first > 0 && bucketAt(first - 1) === bucket) first -= 1;
     const pushedOut = filled.length >= count ? (filled[filled.length - count] ?? never) : never;
     let firstGood = never;
-    let newestFailed = -1;
+    const failed: number[] = [];
     for (let i = last; i >= first; i -= 1) {
       if (points[i]?.good === true) {
         extend(gone, i, Math.min(firstGood, pushedOut));
         firstGood = Math.min(firstGood, arrivals[i] ?? 0);
-      } else if (newestFailed < 0) newestFailed = i;
+      } else failed.push(i);
     }
     // Failed points are stored ones, there from day 0, so only the bucket of the newest can get a good one later.
-    if (newestFailed >= 0 && firstGood > 0) {
+    const [newestFailed] = failed;
+    if (newestFailed !== undefined && firstGood > 0) {
       const until = Math.min(firstGood, pushedOut);
       if (failedBuckets < count) extend(gone, newestFailed, until);
-      else if (failedBuckets === count && failedUntil < until) {
-        late.push({ index: newestFailed, from: failedUntil, until });
-      }
+      else if (failedUntil < until) candidates.push(...failed.map((index) => ({ index, until })));
       failedBuckets += 1;
       failedUntil = Math.min(failedUntil, firstGood);
     }
     if (firstGood < never) filled.push(firstGood);
     last = first - 1;
   }
-  return late;
+  return { from: failedUntil, candidates };
 }
 
 function extend(gone: Int32Array, index: number, day: number): void {
@@ -119,7 +121,7 @@ function extend(gone: Int32Array, index: number, day: number): void {
 }
 
 /** Raises each needed point to the last day of what needs it, however far up the chain. */
-export function extendParents(points: readonly RetentionPoint[], gone: Int32Array): void {
+function extendParents(points: readonly RetentionPoint[], gone: Int32Array): void {
   const waiting: number[] = [];
   for (const [i, point] of points.entries()) if (point.parents.length > 0) waiting.push(i);
   if (waiting.length === 0) return;

@@ -287,6 +287,26 @@ describe("the time machine", () => {
     expect(seen.departures.find((d) => d.id === "f2026-11-15")?.day).toBe(9);
   });
 
+  it("gives such a place to a failed point that only a hold has kept until then", () => {
+    const fromMs = Date.parse("2026-11-23T00:00:00Z");
+    const failedOn = (day: string, more: Partial<FuturePoint> = {}): FuturePoint => {
+      const [atMs, id] = [Date.parse(`${day}T12:00:00Z`), `f${day}`];
+      return { id, atMs, good: false, proven: false, parents: [], sizeBytes: 1, full: true, ...more };
+    };
+    const heldUntilMs = fromMs + 3.5 * dayMs;
+    const points = [
+      failedOn("2026-11-08", { heldUntilMs }),
+      ...["2026-11-15", "2026-11-22", "2026-11-23"].map((day) => failedOn(day)),
+    ];
+    const of = policy({
+      retention: { name: "r", keep: { weekly: 2 } },
+      schedule: { kind: "cron", cron: "0 2 * * 3", timeZone: "Etc/UTC" },
+    });
+    const seen = foresee({ policy: of, points, fromMs, days: 20 });
+    compare(seen, points, of, fromMs, 20);
+    expect(seen.departures.find((d) => d.id === "f2026-11-08")?.day).toBe(9);
+  });
+
   it("moves the window with the log, which once removed does not come back", () => {
     const log = {
       mode: "stream",
