@@ -39,8 +39,8 @@ try {
     await side.client.send(
       new PutBucketVersioningCommand({ Bucket: side.bucket, VersioningConfiguration: { Status: "Enabled" } }),
     );
-  await test.world.withContext(policy, {}, (context) =>
-    test.world.engine(policy).mend(context, "replication.rule"),
+  await test.world.withContext(policy, {}, async (context) =>
+    (await test.world.engine(policy)).mend(context, "replication.rule"),
   );
   const lanes = Array.from({ length: 16 }, async (_, lane) => {
     for (let i = lane; i < objects; i += 16)

@@ -4,7 +4,7 @@ import { appendFile, chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promise
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { EngineContext } from "../engine/engine.ts";
-import { engines } from "../engine/engines.ts";
+import { builtKinds, loadEngine } from "../engine/engines.ts";
 import { HoldfastError } from "../errors.ts";
 import { openExec } from "../exec/system.ts";
 import type { Logger } from "../log.ts";
@@ -110,7 +110,7 @@ export async function buildWorld(
       if (key === undefined) throw new HoldfastError("key-missing", `recipient '${name}' is in no key ring`);
       return key.recipient;
     });
-    const logNames = engines[policy.component]?.logNames;
+    const logNames = (await loadEngine(policy.component))?.logNames;
     return openRepository({
       policy,
       cluster,
@@ -142,9 +142,9 @@ export async function buildWorld(
       repositories.set(policy.name, known);
       return known;
     },
-    hasEngine: (policy) => engines[policy.component] !== undefined,
-    engine: (policy) => {
-      const engine = engines[policy.component];
+    hasEngine: (policy) => builtKinds.includes(policy.component),
+    engine: async (policy) => {
+      const engine = await loadEngine(policy.component);
       if (engine !== undefined) return engine;
       throw new HoldfastError(
         "not-built-yet",

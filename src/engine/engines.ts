@@ -1,18 +1,23 @@
-/** The engines there are: one line each. A component without a line is checked and not yet run. */
+/**
+ * The engines there are: one line each. A component without a line is checked and not yet run. An engine is
+ * loaded when it is asked for: a run of one component has no use for the drivers of the six others.
+ */
 import type { ComponentKind } from "../component.ts";
-import { clickhouse } from "./clickhouse/engine.ts";
 import type { Engine } from "./engine.ts";
-import { mongodb } from "./mongodb/engine.ts";
-import { postgresql } from "./postgresql/engine.ts";
-import { redis } from "./redis/engine.ts";
-import { s3 } from "./s3/engine.ts";
-import { secrets } from "./secrets/engine.ts";
-import { velero } from "./velero/engine.ts";
 
-const list: readonly Engine[] = [postgresql, mongodb, redis, clickhouse, s3, secrets, velero];
+const list: Partial<Readonly<Record<ComponentKind, () => Promise<Engine>>>> = {
+  postgresql: async () => (await import("./postgresql/engine.ts")).postgresql,
+  mongodb: async () => (await import("./mongodb/engine.ts")).mongodb,
+  redis: async () => (await import("./redis/engine.ts")).redis,
+  clickhouse: async () => (await import("./clickhouse/engine.ts")).clickhouse,
+  s3: async () => (await import("./s3/engine.ts")).s3,
+  secrets: async () => (await import("./secrets/engine.ts")).secrets,
+  kubernetes: async () => (await import("./velero/engine.ts")).velero,
+};
 
-export const engines: Partial<Readonly<Record<ComponentKind, Engine>>> = Object.fromEntries(
-  list.map((engine) => [engine.kind, engine]),
-);
+export const builtKinds = Object.keys(list) as readonly ComponentKind[];
 
-export const builtKinds: readonly ComponentKind[] = list.map((engine) => engine.kind);
+/** Undefined for a component whose engine does not exist. */
+export async function loadEngine(kind: ComponentKind): Promise<Engine | undefined> {
+  return list[kind]?.();
+}

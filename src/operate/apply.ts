@@ -81,7 +81,9 @@ export async function perform(
     }
     case "mend-source": {
       const policy = findPolicy(world, action.policy);
-      await world.withContext(policy, {}, (context) => world.engine(policy).mend(context, action.setting));
+      await world.withContext(policy, {}, async (context) =>
+        (await world.engine(policy)).mend(context, action.setting),
+      );
       return;
     }
     case "tombstone":

@@ -36,6 +36,6 @@ export async function factsOf(world: World, policy: Policy): Promise<PolicyFacts
   const repository = await world.repository(policy);
   const catalogue = await repository.catalogue();
   const reachMs = await logReachMs(world, policy, repository, catalogue);
-  const names = segmentNames(world, policy, catalogue);
+  const names = await segmentNames(world, policy, catalogue);
   return { policy, catalogue, ...names, ...(reachMs === undefined ? {} : { logReachMs: reachMs }) };
 }

@@ -34,7 +34,7 @@ export interface BackupOutcome {
  * @throws locked, store-identity, and whatever engine and store throw; then no point was made
  */
 export async function backup(world: World, policy: Policy, options: BackupOptions): Promise<BackupOutcome> {
-  const engine = world.engine(policy);
+  const engine = await world.engine(policy);
   const startedAtMs = world.clock.nowMs();
   const slotAtMs = options.slotAtMs ?? Math.floor(startedAtMs / 1000) * 1000;
   const id = compactInstant(slotAtMs);

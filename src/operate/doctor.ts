@@ -52,7 +52,8 @@ async function diagnosePrograms(world: World, policy: Policy): Promise<readonly 
     without: "captures and restores",
     install: `apt-get install ${name}`,
   }));
-  const needs = [...(world.engine(policy).programs?.(policy) ?? []), ...codecs];
+  const engine = await world.engine(policy);
+  const needs = [...(engine.programs?.(policy) ?? []), ...codecs];
   const there: string[] = [];
   const missing: Diagnosis[] = [];
   for (const { name, places, without, install } of needs) {
@@ -146,7 +147,9 @@ async function diagnoseRoom(
 }
 
 async function diagnoseSource(world: World, policy: Policy): Promise<readonly Diagnosis[]> {
-  const facts = await world.withContext(policy, {}, (context) => world.engine(policy).probe(context));
+  const facts = await world.withContext(policy, {}, async (context) =>
+    (await world.engine(policy)).probe(context),
+  );
   if (!facts.reachable) {
     const next = "check address, user, password and the server's own rules of access";
     return [{ policy: policy.name, name: "source", ok: false, detail: facts.detail, next }];

@@ -65,10 +65,10 @@ export async function inspect(
   point: RecoveryPoint,
 ): Promise<readonly Check[]> {
   try {
-    return await world.withContext(policy, {}, (context) => {
+    return await world.withContext(policy, {}, async (context) => {
       const directory = join(context.workDirectory, "inspect");
       const request = restoreRequest(policy, repository, catalogue, point, { kind: "point" }, directory);
-      return world.engine(policy).inspect(context, request);
+      return (await world.engine(policy)).inspect(context, request);
     });
   } catch (error) {
     return [failedCheck("decode", error)];
@@ -83,7 +83,7 @@ export async function drill(
   catalogue: Catalogue,
   request: DrillRequest,
 ): Promise<DrillOutcome> {
-  const engine = world.engine(policy);
+  const engine = await world.engine(policy);
   const decidedAtMs = world.clock.nowMs();
   const target: RecoveryTarget =
     request.atMs !== undefined

@@ -48,7 +48,7 @@ export async function explainRestore(
   const endMs = await endOf(world, policy, choice, options);
   const wantedMs = options.target.kind === "time" ? Date.parse(options.target.at) : world.clock.nowMs();
   const needs = roomFor(chain);
-  const recipe = world.engine(policy).byHand(chain);
+  const recipe = (await world.engine(policy)).byHand(chain);
   const store = world.set.stores.find((s) => s.name === policy.store.name);
   const drilled = catalogue.points
     .flatMap((p) => p.verdicts)

@@ -11,7 +11,7 @@ export async function logReachMs(
   repository: Repository,
   catalogue: Catalogue,
 ): Promise<number | undefined> {
-  const engine = world.engine(policy);
+  const engine = await world.engine(policy);
   const archive = catalogue.log;
   if (archive === undefined || engine.logReach === undefined) return undefined;
   const reachOf = engine.logReach.bind(engine);
@@ -20,12 +20,12 @@ export async function logReachMs(
 }
 
 /** `nameOf` for those who speak of pieces that are missing; empty where the component keeps no log. */
-export function segmentNames(
+export async function segmentNames(
   world: World,
   policy: Policy,
   catalogue: Catalogue,
-): { readonly nameOf?: (branch: string, sequence: number) => string } {
-  const names = world.engine(policy).logNames;
+): Promise<{ readonly nameOf?: (branch: string, sequence: number) => string }> {
+  const names = (await world.engine(policy)).logNames;
   const newest = catalogue.points.at(-1)?.manifest;
   if (names === undefined) return {};
   const own = newest === undefined ? names : names.forManifest(newest);

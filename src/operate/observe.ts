@@ -61,7 +61,9 @@ async function observePolicy(world: World, policy: Policy): Promise<PolicyObserv
 
 async function observeSource(world: World, policy: Policy): Promise<SourceFacts> {
   try {
-    return await world.withContext(policy, {}, (context) => world.engine(policy).probe(context));
+    return await world.withContext(policy, {}, async (context) =>
+      (await world.engine(policy)).probe(context),
+    );
   } catch (error) {
     return {
       policy: policy.name,

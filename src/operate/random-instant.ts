@@ -42,7 +42,7 @@ export async function chooseInstant(
       const atMs = range.fromMs + offsetMs;
       const plan = planRestore({
         ...input,
-        ...segmentNames(world, policy, catalogue),
+        ...(await segmentNames(world, policy, catalogue)),
         target: { kind: "time", at: instant(atMs) },
       });
       return { atMs, point: plan.point.manifest.id };

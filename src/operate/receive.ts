@@ -15,7 +15,7 @@ export async function receive(
   policy: Policy,
   onFlow: (flow: LogProgress) => void,
 ): Promise<void> {
-  const engine = world.engine(policy);
+  const engine = await world.engine(policy);
   if (policy.log === undefined || engine.receive === undefined) {
     throw new HoldfastError("usage", `policy '${policy.name}' keeps no change log`, {
       hint: "only policies with a log have a receiver; see holdfast status",

@@ -45,7 +45,7 @@ export async function writeReport(
   for (const [path, text] of renderReport(input)) files.set(path, redact(text));
   const name = reportName(input);
   files.set(`${name}.json`, await linkReport(name, files, facts.existing, facts.read));
-  files.set("RESTORE.md", redact(renderRestoreCard(restoreCard(world, seen, input))));
+  files.set("RESTORE.md", redact(renderRestoreCard(await restoreCard(world, seen, input))));
   files.set("restore-without-holdfast.py", facts.decryptor);
   const ok = input.policies.every(
     (p) => p.health.proof === "proved" && p.health.conditions.every((c) => c.severity !== "critical"),
@@ -54,7 +54,7 @@ export async function writeReport(
 }
 
 /** The newest proven point of each policy, or the newest that can be restored where nothing is proved. */
-function restoreCard(world: World, seen: Observation, input: ReportInput): RestoreCardInput {
+async function restoreCard(world: World, seen: Observation, input: ReportInput): Promise<RestoreCardInput> {
   const entries: RestoreCardEntry[] = [];
   const missing: { policy: string; cause: string }[] = [];
   const inOrder = world.set.policies
@@ -87,7 +87,7 @@ function restoreCard(world: World, seen: Observation, input: ReportInput): Resto
       policy: policy.name,
       title: facts.title,
       proof: proofOf(point.verdicts.at(-1)),
-      recipe: world.engine(policy).byHand(chain),
+      recipe: (await world.engine(policy)).byHand(chain),
       chain,
       store,
       prefix: policy.store.prefix,

@@ -46,7 +46,7 @@ export async function restore(
   policy: Policy,
   options: RestoreOptions,
 ): Promise<RestoreOutcome> {
-  const engine = world.engine(policy);
+  const engine = await world.engine(policy);
   const startedAtMs = world.clock.nowMs();
   const { repository, catalogue, point, reachMs } = await chooseRestore(world, policy, options);
   const target = withoutLaterCommit(options.target, reachMs) ? ({ kind: "latest" } as const) : options.target;
@@ -133,7 +133,7 @@ export async function chooseRestore(
   }
   const reachMs =
     options.target.kind === "time" ? await logReachMs(world, policy, repository, catalogue) : undefined;
-  const input = { catalogue, target: options.target, ...segmentNames(world, policy, catalogue) };
+  const input = { catalogue, target: options.target, ...(await segmentNames(world, policy, catalogue)) };
   const reach = reachMs === undefined ? {} : { reachMs };
   const plan = planRestore(reachMs === undefined ? input : { ...input, logReachMs: reachMs });
   return {

@@ -27,7 +27,8 @@ export async function checkObjects(
   progress?: (progress: Progress) => void,
 ): Promise<readonly Check[]> {
   const { manifest } = point;
-  const checks: Check[] = depth === "present" ? [...checkManifest(world, policy, catalogue, point)] : [];
+  const checks: Check[] =
+    depth === "present" ? [...(await checkManifest(world, policy, catalogue, point))] : [];
   for (const member of [manifest, ...parentManifests(catalogue, point)]) {
     const faults = await repository.verifyObjects(member, depth, progress);
     const objectsCount = member.artifacts.reduce((sum, a) => sum + a.objects.length, 0);
@@ -57,12 +58,12 @@ function parentManifests(catalogue: Catalogue, point: RecoveryPoint) {
   );
 }
 
-function checkManifest(
+async function checkManifest(
   world: World,
   policy: Policy,
   catalogue: Catalogue,
   point: RecoveryPoint,
-): readonly Check[] {
+): Promise<readonly Check[]> {
   const { manifest } = point;
   const checks: Check[] = [
     { name: "manifest", ok: true, detail: `valid, hash ${point.manifestSha256.slice(0, 12)}…` },
@@ -87,7 +88,8 @@ function checkManifest(
     }
   }
   if (manifest.log !== undefined && policy.log !== undefined) {
-    checks.push(checkPointLog(manifest, catalogue.log, segmentNames(world, policy, catalogue).nameOf));
+    const { nameOf } = await segmentNames(world, policy, catalogue);
+    checks.push(checkPointLog(manifest, catalogue.log, nameOf));
   }
   return checks;
 }

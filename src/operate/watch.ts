@@ -22,7 +22,7 @@ export async function watch(
   policy: Policy,
   onCapture: (outcome: BackupOutcome, why: string) => void,
 ): Promise<void> {
-  const engine = world.engine(policy);
+  const engine = await world.engine(policy);
   if (policy.schedule.kind === "cron" || engine.watch === undefined) {
     throw new HoldfastError("usage", `policy '${policy.name}' is not triggered by change`, {
       hint: `holdfast backup ${policy.name} takes a point now`,

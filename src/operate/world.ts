@@ -24,7 +24,7 @@ export interface World {
   readonly holder: string;
   repository(policy: Policy): Promise<Repository>;
   /** @throws not-built-yet for a component whose engine does not exist */
-  engine(policy: Policy): Engine;
+  engine(policy: Policy): Promise<Engine>;
   hasEngine(policy: Policy): boolean;
   /**
    * Calls `work` with a context of its own; the folder in it is removed afterwards. `keep` names a folder in

@@ -4,7 +4,7 @@ import type { World } from "./world.ts";
 
 /** Until the signal aborts. A canary that cannot be written is the source's trouble and shows in its probe. */
 export async function writeCanaries(world: World, policy: Policy, signal: AbortSignal): Promise<void> {
-  const engine = world.engine(policy);
+  const engine = await world.engine(policy);
   let failing = false;
   while (!signal.aborted) {
     try {

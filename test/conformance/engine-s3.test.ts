@@ -104,8 +104,8 @@ if (programs === undefined) {
       );
     }
     const test = await openWorld(policy, { store });
-    await test.world.withContext(policy, {}, (context) =>
-      test.world.engine(policy).mend(context, "replication.rule"),
+    await test.world.withContext(policy, {}, async (context) =>
+      (await test.world.engine(policy)).mend(context, "replication.rule"),
     );
     await test.close();
     const put = (key: string, body: string) =>

@@ -121,8 +121,8 @@ export function engineConformance(
     it("probes the source without changing it", async () => {
       const test = await world();
       const before = await fixture.fingerprint();
-      const facts = await test.world.withContext(test.policy, {}, (context) =>
-        test.world.engine(test.policy).probe(context),
+      const facts = await test.world.withContext(test.policy, {}, async (context) =>
+        (await test.world.engine(test.policy)).probe(context),
       );
       expect(facts).toMatchObject({ policy: test.policy.name, reachable: true, detail: "" });
       expect(facts.version).toMatch(/\d/);
@@ -132,8 +132,8 @@ export function engineConformance(
 
     it("says of an unreachable source that it is, and captures nothing from it", async () => {
       const test = await world(fixture.unreachable);
-      const facts = await test.world.withContext(test.policy, {}, (context) =>
-        test.world.engine(test.policy).probe(context),
+      const facts = await test.world.withContext(test.policy, {}, async (context) =>
+        (await test.world.engine(test.policy)).probe(context),
       );
       expect(facts.reachable).toBe(false);
       expect(facts.detail).not.toBe("");
@@ -314,7 +314,7 @@ export function engineConformance(
       await capture(test);
       const [point] = await points(test);
       if (point === undefined) throw new Error("no point");
-      const recipe = test.world.engine(test.policy).byHand([point.manifest]);
+      const recipe = (await test.world.engine(test.policy)).byHand([point.manifest]);
       expect(recipe.commands.length).toBeGreaterThan(0);
       const names = point.manifest.artifacts.map((a) => a.name);
       for (const { artifact, path } of recipe.decode) {

@@ -239,7 +239,7 @@ if (tools === undefined) {
       const { point } = await backup(test.world, some, { slotAtMs: Date.parse("2026-11-01T01:00:00Z") });
       const [stored] = (await (await test.world.repository(some)).catalogue()).points;
       if (stored === undefined) throw new Error("no point");
-      const script = test.world.engine(some).byHand([stored.manifest]).commands.join("\n");
+      const script = (await test.world.engine(some)).byHand([stored.manifest]).commands.join("\n");
       const login = join(test.folder, "login");
       writeFileSync(login, `user = "default:${password}"\n`);
       const CLICKHOUSE_URL = `http://127.0.0.1:${server.connection.port}`;
@@ -255,8 +255,8 @@ if (tools === undefined) {
 
     it("counts only its own canary, and finds it in the restore", async () => {
       const test = await worldOf(chained({ canaryEveryMs: 500 }));
-      const at = await test.world.withContext(test.policy, {}, (context) =>
-        test.world.engine(test.policy).canary(context),
+      const at = await test.world.withContext(test.policy, {}, async (context) =>
+        (await test.world.engine(test.policy)).canary(context),
       );
       const { point } = await backup(test.world, test.policy, {
         slotAtMs: Date.parse("2026-11-01T01:00:00Z"),

@@ -42,7 +42,9 @@ const capture = (test: TestWorld) => {
   return backup(test.world, test.policy, { slotAtMs });
 };
 const probe = (test: TestWorld) =>
-  test.world.withContext(test.policy, {}, (context) => test.world.engine(test.policy).probe(context));
+  test.world.withContext(test.policy, {}, async (context) =>
+    (await test.world.engine(test.policy)).probe(context),
+  );
 /** A policy that takes the append-only file as well. */
 const logged = (redis: TestRedis, changes: Partial<Policy> = {}): Policy =>
   redisPolicy(redis, {
@@ -216,7 +218,9 @@ describe("Redis", () => {
     // The line of the page is enough for what it says.
     const plain = await worldOf(redisPolicy(redis, { connection }));
     expect((await probe(plain)).drift).toEqual([]);
-    await plain.world.withContext(plain.policy, {}, (c) => plain.world.engine(plain.policy).canary(c));
+    await plain.world.withContext(plain.policy, {}, async (c) =>
+      (await plain.world.engine(plain.policy)).canary(c),
+    );
     await capture(plain);
     const test = await worldOf(logged(redis, { connection }));
     const refusal = {

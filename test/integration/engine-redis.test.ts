@@ -41,7 +41,9 @@ const capture = (test: TestWorld) => {
   return backup(test.world, test.policy, { slotAtMs });
 };
 const probe = (test: TestWorld) =>
-  test.world.withContext(test.policy, {}, (context) => test.world.engine(test.policy).probe(context));
+  test.world.withContext(test.policy, {}, async (context) =>
+    (await test.world.engine(test.policy)).probe(context),
+  );
 const newPlace = (): string => {
   count += 1;
   return join(folder, String(count));
@@ -179,8 +181,8 @@ describe("Redis", () => {
       ["save", "3600 1 300 100 60 10000", "900 1", true],
     ]);
     const mend = (setting: string) =>
-      test.world.withContext(test.policy, {}, (context) =>
-        test.world.engine(test.policy).mend(context, setting),
+      test.world.withContext(test.policy, {}, async (context) =>
+        (await test.world.engine(test.policy)).mend(context, setting),
       );
     for (const { setting } of drift) await mend(setting);
     expect((await probe(test)).drift).toEqual([]);
@@ -213,8 +215,8 @@ describe("Redis", () => {
   it("measures the recovery point by its canary", async () => {
     const redis = await serverOf();
     const test = await worldOf(redisPolicy(redis, { canaryEveryMs: 500 }));
-    const at = await test.world.withContext(test.policy, {}, (context) =>
-      test.world.engine(test.policy).canary(context),
+    const at = await test.world.withContext(test.policy, {}, async (context) =>
+      (await test.world.engine(test.policy)).canary(context),
     );
     await capture(test);
     const { ok, verdict } = await verify(test.world, test.policy, { level: 4 });

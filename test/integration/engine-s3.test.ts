@@ -62,9 +62,9 @@ describe.skipIf(programs === "")("replication on MinIO", () => {
   };
   const engine = <T>(work: (context: never) => Promise<T>): Promise<T> =>
     test.world.withContext(test.policy, {}, (context) => work(context as never));
-  const probe = () => engine((context) => test.world.engine(test.policy).probe(context));
+  const probe = () => engine(async (context) => (await test.world.engine(test.policy)).probe(context));
   const mend = (setting: string) =>
-    engine((context) => test.world.engine(test.policy).mend(context, setting));
+    engine(async (context) => (await test.world.engine(test.policy)).mend(context, setting));
   const capture = (changes: Partial<Policy> = {}) => {
     slotAtMs += 3_600_000;
     return backup(test.world, { ...test.policy, ...changes }, { slotAtMs });
@@ -222,7 +222,7 @@ describe.skipIf(programs === "")("replication on MinIO", () => {
     }
     expect(second(beganAtMs)).toBe(second(endedAtMs));
     await new Promise((r) => setTimeout(r, 1000));
-    const byHand = test.world.engine(test.policy).byHand;
+    const byHand = (await test.world.engine(test.policy)).byHand;
     const { commands } = byHand([{ ...manifest, consistentAt: instant(atMs) }]);
     const directory = mkdtempSync(join(folder, "by-hand-"));
     execFileSync("sh", ["-e", "-c", commands.join("\n")], {
@@ -340,8 +340,8 @@ describe.skipIf(programs === "")("replication on MinIO", () => {
     expect(performance.now() - startedMs).toBeLessThan(60_000);
     const dead = { ...test.policy.connection, endpoint: `http://127.0.0.1:${await freePort()}` };
     const away = await test.reopen({ connection: dead });
-    const facts = await away.withContext({ ...test.policy, connection: dead }, {}, (context) =>
-      away.engine(test.policy).probe(context),
+    const facts = await away.withContext({ ...test.policy, connection: dead }, {}, async (context) =>
+      (await away.engine(test.policy)).probe(context),
     );
     expect(facts.reachable).toBe(false);
     expect(facts.detail).toContain("cannot be reached");

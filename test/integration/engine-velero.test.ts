@@ -81,7 +81,9 @@ if (whyNoVelero("node") !== undefined) {
       return slotAtMs;
     };
     const facts = async (test: Awaited<ReturnType<typeof world>>) =>
-      test.world.withContext(test.policy, {}, (context) => test.world.engine(test.policy).probe(context));
+      test.world.withContext(test.policy, {}, async (context) =>
+        (await test.world.engine(test.policy)).probe(context),
+      );
 
     it("takes a volume's files through the node agent, and a drill brings them back in a namespace of its own", async () => {
       const { kubectl } = velero;
@@ -245,8 +247,8 @@ if (whyNoVelero("node") !== undefined) {
       ]);
       for (const { found } of drift) expect(found).toContain("changed by 'late-night'");
       for (const { setting } of drift)
-        await test.world.withContext(test.policy, {}, (context) =>
-          test.world.engine(test.policy).mend(context, setting),
+        await test.world.withContext(test.policy, {}, async (context) =>
+          (await test.world.engine(test.policy)).mend(context, setting),
         );
       expect((await facts(test)).drift).toEqual([]);
       await test.close();

@@ -128,8 +128,8 @@ describe("the receiver", () => {
       code: "wal-gap",
       hint: expect.stringContaining("pg_drop_replication_slot"),
     });
-    const facts = await again.world.withContext(again.policy, {}, (context) =>
-      again.world.engine(again.policy).probe(context),
+    const facts = await again.world.withContext(again.policy, {}, async (context) =>
+      (await again.world.engine(again.policy)).probe(context),
     );
     expect(facts.log?.lost).toBe(true);
     expect(facts.drift.some((d) => d.setting === "slot" && d.severity === "critical")).toBe(true);
