@@ -6,7 +6,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { parseSize } from "../size.ts";
 import { isTimeZone, parseCron } from "../time/cron.ts";
 import { parseDuration } from "../time/duration.ts";
-import { type DocumentKind, documentKinds, type YamlPath } from "./model.ts";
+import type { DocumentKind, YamlPath } from "./model.ts";
 import { nearest, suggest } from "./nearest.ts";
 
 export type SchemaSet = Readonly<Record<DocumentKind, object>>;
@@ -102,14 +102,15 @@ function isDate(text: string): boolean {
   return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text);
 }
 
-function compiler(allErrors: boolean): Ajv {
-  const ajv = new Ajv({
-    allErrors,
-    verbose: allErrors,
-    strict: true,
-    strictTypes: false,
-    strictRequired: false,
-  });
+/** The two kinds of compiler: a quick one that says yes or no, and one that names every fault. */
+const compilerOptions = {
+  // Every start pays for it. The thorough one looks at the schemas themselves, and the tests use it on each.
+  quick: { strict: false, validateSchema: false, code: { optimize: false } },
+  thorough: { allErrors: true, verbose: true, strict: true, strictTypes: false, strictRequired: false },
+} as const;
+
+function compiler(kind: keyof typeof compilerOptions): Ajv {
+  const ajv = new Ajv(compilerOptions[kind]);
   for (const [name, { check }] of Object.entries(formats)) {
     // The same few texts come again in every policy.
     const known = new Map<string, boolean>();
@@ -142,28 +143,37 @@ function compiler(allErrors: boolean): Ajv {
 
 const compiled = new WeakMap<SchemaSet, SchemaChecks>();
 
-/** Compiles the set at its first use; the same set is never compiled twice. */
+/** Each schema of the set is compiled at its first use, and never twice. */
 export function schemaChecks(schemas: SchemaSet): SchemaChecks {
   const known = compiled.get(schemas);
   if (known !== undefined) return known;
-  const fast = compileAll(schemas, false);
-  let thorough: Map<DocumentKind, ValidateFunction> | undefined;
+  const quick = compiledOnUse(schemas, "quick");
+  const thorough = compiledOnUse(schemas, "thorough");
   const checks: SchemaChecks = {
-    isValid: (kind, value) => fast.get(kind)?.(value) === true,
+    isValid: (kind, value) => quick(kind)(value),
     faults: (kind, value) => {
-      thorough ??= compileAll(schemas, true);
-      const validate = thorough.get(kind);
-      if (validate === undefined || validate(value)) return [];
-      return describeAll(validate.errors ?? []);
+      const validate = thorough(kind);
+      return validate(value) ? [] : describeAll(validate.errors ?? []);
     },
   };
   compiled.set(schemas, checks);
   return checks;
 }
 
-function compileAll(schemas: SchemaSet, allErrors: boolean): Map<DocumentKind, ValidateFunction> {
-  const ajv = compiler(allErrors);
-  return new Map(documentKinds.map((kind) => [kind, ajv.compile(schemas[kind])]));
+function compiledOnUse(
+  schemas: SchemaSet,
+  how: keyof typeof compilerOptions,
+): (kind: DocumentKind) => ValidateFunction {
+  const known = new Map<DocumentKind, ValidateFunction>();
+  let ajv: Ajv | undefined;
+  return (kind) => {
+    const before = known.get(kind);
+    if (before !== undefined) return before;
+    ajv ??= compiler(how);
+    const validate = ajv.compile(schemas[kind]);
+    known.set(kind, validate);
+    return validate;
+  };
 }
 
 function describeAll(errors: readonly ErrorObject[]): readonly SchemaFault[] {
