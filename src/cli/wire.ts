@@ -40,10 +40,13 @@ export interface WiredWorld extends World {
 export async function readPolicies(
   options: Pick<WireOptions, "policies" | "bundle">,
 ): Promise<PolicyOrigin & { readonly set: PolicySet }> {
+  const { bundle, policies } = options;
+  // git answers while the files are read and checked.
+  const revision = bundle === undefined ? revisionOf(policies) : undefined;
   const origin =
-    options.bundle === undefined
-      ? { files: await readPolicyPaths([options.policies]), revision: await revisionOf(options.policies) }
-      : await readBundle(options.bundle);
+    bundle === undefined
+      ? { files: await readPolicyPaths([policies]), revision: "" }
+      : await readBundle(bundle);
   const reading = readPolicySet(origin.files, await readSchemas());
   const broken = new Set(reading.findings.filter((f) => f.severity === "error").map((f) => f.location.file));
   if (broken.size > 0) {
@@ -52,7 +55,7 @@ export async function readPolicies(
       `note: ${[...broken].join(", ")} cannot be used as it stands and is left out; run holdfast lint`,
     );
   }
-  return { ...origin, set: reading.set };
+  return { ...origin, revision: (await revision) ?? origin.revision, set: reading.set };
 }
 
 /** The commit checked out around `folder`, or empty outside git or with local changes. */

@@ -32,8 +32,17 @@ export async function newDataKey(recipients: readonly string[]): Promise<DataKey
     }
   }
   const key = randomBytes(32);
-  const wrapped = Buffer.from(await encrypter.encrypt(key)).toString("base64");
-  return { key, wrapped, recipients };
+  return { key, wrapped: (await sealed(encrypter, key)).toString("base64"), recipients };
+}
+
+/**
+ * The age file around `bytes`. It goes in and comes out as a stream: given bytes, the package collects the answer
+ * with `Response`, and that loads the whole of Node's fetch, a tenth of what a start costs.
+ */
+async function sealed(encrypter: Encrypter, bytes: Uint8Array): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  for await (const part of await encrypter.encrypt(ReadableStream.from([bytes]))) parts.push(part);
+  return Buffer.concat(parts);
 }
 
 const cacheSize = 256;
