@@ -14,7 +14,7 @@ const codec = process.argv[4] ?? "gzip";
 const folder = mkdtempSync(join(tmpdir(), "holdfast-data-path-"));
 const file = join(folder, "mix");
 
-const compress = { gzip: "igzip -1 -c", zstd: "zstd -T1 -1 -c -q", none: "cat" }[codec];
+const compress = { gzip: "igzip -1 -c", zstd: "zstd --single-thread -1 -c -q", none: "cat" }[codec];
 const cipher = `openssl enc -aes-256-ctr -K ${"1".repeat(64)} -iv ${"2".repeat(32)}`;
 const bare = `cat ${file} | ${compress} | ${cipher} | sha256sum`;
 

@@ -122,7 +122,7 @@ try {
 
   const pipe = [
     `${join(postgres.binDirectory, "pg_basebackup")} -h 127.0.0.1 -p ${port} -U postgres -D - -Ft -X fetch --checkpoint=fast --manifest-checksums=SHA256`,
-    "zstd -3 -T1 -c",
+    "zstd -3 --single-thread -c",
     "openssl enc -aes-256-ctr -K $(printf '00%.0s' $(seq 32)) -iv $(printf '00%.0s' $(seq 16))",
     "tee >(sha256sum >/dev/null) >/dev/null",
   ].join(" | ");

@@ -34,7 +34,7 @@ try {
   const bareFile = join(test.folder, "bare");
   const cipher = `openssl enc -aes-256-ctr -K ${"1".repeat(64)} -iv ${"2".repeat(32)}`;
   const tool = `"${join(mongo.toolDirectory, "mongodump")}" --uri="${mongo.uri}" --archive --oplog 2>/dev/null`;
-  const pipe = `${tool} | zstd -q -T1 -1 -c | ${cipher} | dd of=${bareFile} bs=1M conv=fsync status=none`;
+  const pipe = `${tool} | zstd -q --single-thread -1 -c | ${cipher} | dd of=${bareFile} bs=1M conv=fsync status=none`;
   const bare = async (): Promise<void> => {
     const { status, stderr } = spawnSync("bash", ["-o", "pipefail", "-c", pipe], { encoding: "utf8" });
     if (status !== 0) throw new Error(`the bare pipe ended with ${status}: ${stderr}`);

@@ -34,7 +34,7 @@ try {
   const bareFile = join(test.folder, "bare");
   const bare = async (): Promise<void> => {
     const cipher = `openssl enc -aes-256-ctr -K ${"1".repeat(64)} -iv ${"2".repeat(32)}`;
-    const pipe = `redis-cli -p ${redis.port} --rdb - 2>/dev/null | zstd -q -T1 -1 -c | ${cipher} | dd of=${bareFile} bs=1M conv=fsync status=none`;
+    const pipe = `redis-cli -p ${redis.port} --rdb - 2>/dev/null | zstd -q --single-thread -1 -c | ${cipher} | dd of=${bareFile} bs=1M conv=fsync status=none`;
     const { status } = spawnSync("bash", ["-o", "pipefail", "-c", pipe]);
     if (status !== 0) throw new Error(`the bare pipe ended with ${status}`);
     rmSync(bareFile);

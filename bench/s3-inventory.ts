@@ -57,7 +57,7 @@ try {
   const cipher = `openssl enc -aes-256-ctr -K ${"1".repeat(64)} -iv ${"2".repeat(32)}`;
   const list = (alias: string, bucket: string) =>
     `"${join(programs, "mc")}" --config-dir "${test.folder}/mc" --json ls --recursive --versions ${alias}/${bucket}`;
-  const pipe = `{ ${list("source", source.bucket)} && ${list("replica", replica.bucket)}; } | zstd -q -T1 -1 -c | ${cipher} | dd of=${bareFile} bs=1M conv=fsync status=none`;
+  const pipe = `{ ${list("source", source.bucket)} && ${list("replica", replica.bucket)}; } | zstd -q --single-thread -1 -c | ${cipher} | dd of=${bareFile} bs=1M conv=fsync status=none`;
   const hostOf = (endpoint: string) => endpoint.replace("//", `//${minioUser}:${password}@`);
   const bare = async (): Promise<void> => {
     const { status, stderr } = spawnSync("bash", ["-o", "pipefail", "-c", pipe], {

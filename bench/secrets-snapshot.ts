@@ -35,7 +35,7 @@ try {
   const bare = async (): Promise<void> => {
     const cipher = `openssl enc -aes-256-ctr -K ${"1".repeat(64)} -iv ${"2".repeat(32)}`;
     const tool = `"${program}" operator raft snapshot save /dev/stdout | cat`;
-    const pipe = `${tool} | zstd -q -T1 -1 -c | ${cipher} | dd of=${bareFile} bs=1M conv=fsync status=none`;
+    const pipe = `${tool} | zstd -q --single-thread -1 -c | ${cipher} | dd of=${bareFile} bs=1M conv=fsync status=none`;
     const { status } = spawnSync("bash", ["-o", "pipefail", "-c", pipe], {
       env: { PATH: process.env["PATH"] ?? "", BAO_ADDR: bao.address, BAO_TOKEN: bao.token },
     });

@@ -76,7 +76,7 @@ function bare(round: number): number {
   const path = join(folder, `bare-${round}`);
   mkdirSync(path);
   const cipher = `openssl enc -aes-256-ctr -K ${"1".repeat(64)} -iv ${"2".repeat(32)}`;
-  const one = `openssl dgst -sha256 ${spool}/{} >/dev/null && zstd -q -T1 -1 -c ${spool}/{} | ${cipher} | dd of=${path}/{} bs=1M conv=fsync status=none`;
+  const one = `openssl dgst -sha256 ${spool}/{} >/dev/null && zstd -q --single-thread -1 -c ${spool}/{} | ${cipher} | dd of=${path}/{} bs=1M conv=fsync status=none`;
   const startedMs = performance.now();
   const { status } = spawnSync("xargs", ["-P", String(parallel), "-I", "{}", "sh", "-c", one], {
     input: names.join("\n"),

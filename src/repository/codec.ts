@@ -5,12 +5,22 @@ import { HoldfastError } from "../errors.ts";
 import type { Exec } from "../exec/exec.ts";
 import type { Codec } from "../policy/model.ts";
 
-/** Undefined where nothing is compressed. At low gzip levels `igzip` costs a fifth of zlib, at the same format. */
+/**
+ * Undefined where nothing is compressed. At low gzip levels `igzip` costs a fifth of zlib, at the same format. `zstd`
+ * with one worker (`-T1`) keeps buffers for jobs that never come beside each other: 41 MB at level 3 against 14.
+ */
 export async function compressor(exec: Exec, codec: Codec, level: number): Promise<Command | undefined> {
   if (codec === "none") return undefined;
   if (codec === "zstd")
     return {
-      argv: ["zstd", "-T1", ...(level > 19 ? ["--ultra"] : []), `-${Math.max(1, level)}`, "-c", "-q"],
+      argv: [
+        "zstd",
+        "--single-thread",
+        ...(level > 19 ? ["--ultra"] : []),
+        `-${Math.max(1, level)}`,
+        "-c",
+        "-q",
+      ],
     };
   if (level <= 3 && (await exec.find("igzip")) !== undefined) return { argv: ["igzip", `-${level}`, "-c"] };
   const degree = `-${Math.min(9, Math.max(1, level))}`;
