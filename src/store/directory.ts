@@ -143,14 +143,16 @@ class DirectoryStore implements Store {
       Promise.reject(diskError(error, `store '${this.name}': writing '${key}'`));
     let finished = false;
     const handle = () => {
-      opening ??= makeFolders(this.#root, dirname(temporary), false).then(() => open(temporary, "wx", 0o640));
+      // Theirs is a new place: made in one call, and not synced, because a crash may take it.
+      opening ??= mkdir(dirname(temporary), { recursive: true }).then(() => open(temporary, "wx", 0o640));
       return opening;
     };
     const discard = async () => {
       finished = true;
       await opening?.then((open) => open.close()).catch(() => {});
-      await rm(folder, { recursive: true, force: true });
-      await rmdir(join(this.#root, uploadsName)).catch(() => {});
+      // Gone already where it was renamed.
+      await unlink(temporary).catch(() => {});
+      await removeEmptyFolders(this.#root, dirname(temporary));
     };
     const open_ = () => {
       if (finished) throw new Error(`the upload of '${key}' is over`);

@@ -56,16 +56,8 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/**
- * `folder` and all its parents below `root` exist, and unless `isLasting` is false they are on the disk: what lies
- * there only until it is published has no need to outlive a crash.
- */
-export async function makeFolders(
-  root: string,
-  folder: string,
-  isLasting = true,
-  attempts = 20,
-): Promise<void> {
+/** `folder` and all its parents below `root` exist and are on the disk. */
+export async function makeFolders(root: string, folder: string, attempts = 20): Promise<void> {
   if (folder === root || folder === dirname(folder)) return;
   try {
     await mkdir(folder);
@@ -76,11 +68,11 @@ export async function makeFolders(
       throw error;
     }
     if (code !== "ENOENT" || dirname(folder) === root || attempts === 0) throw error;
-    await makeFolders(root, dirname(folder), isLasting, attempts - 1);
+    await makeFolders(root, dirname(folder), attempts - 1);
     // Again from the start: a concurrent removal may have taken the still empty parent away.
-    return makeFolders(root, folder, isLasting, attempts - 1);
+    return makeFolders(root, folder, attempts - 1);
   }
-  if (isLasting) await syncFolder(dirname(folder));
+  await syncFolder(dirname(folder));
 }
 
 /** Empty folders from `folder` up to, and without, `root` are gone. */
