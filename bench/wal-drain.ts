@@ -1,6 +1,6 @@
 /**
- * Draining whole WAL segments into a folder, as the receiver does after an outage: compress, seal, store once,
- * twelve at a time in three lanes; beside a bare pipe of the same work with the same programs (compress, encrypt,
+ * Draining whole WAL segments into a folder, as the receiver does after an outage: compress, seal, store once, in
+ * three lanes; beside a bare pipe of the same work with the same programs (compress, encrypt,
  * hash the raw file, write, sync), three at a time. Rounds alternate; medians. Usage: node bench/wal-drain.ts [segments] [rounds]
  */
 import { spawnSync } from "node:child_process";
@@ -18,9 +18,8 @@ import { writeMix } from "./mix.ts";
 
 const segmentsCount = Number(process.argv[2] ?? 40);
 const rounds = Number(process.argv[3] ?? 7);
+/** As many as the log's own lanes. */
 const parallel = 3;
-/** What the receiver takes at once. */
-const batch = 12;
 const folder = mkdtempSync(join(tmpdir(), "holdfast-wal-drain-"));
 const spool = join(folder, "spool");
 mkdirSync(spool);
@@ -55,18 +54,10 @@ async function ours(round: number): Promise<number> {
     log: silent,
   });
   const startedMs = performance.now();
-  for (let at = 0; at < names.length; at += batch) {
-    const files = names
-      .slice(at, at + batch)
-      .map((name) => ({ branch: "00000001", name, path: join(spool, name) }));
-    const lanes = Array.from({ length: parallel }, (_, lane) =>
-      repository.log.putAll(
-        files.filter((_, index) => index % parallel === lane),
-        join(folder, `compressed-${lane}`),
-      ),
-    );
-    await Promise.all(lanes);
-  }
+  await repository.log.putAll(
+    names.map((name) => ({ branch: "00000001", name, path: join(spool, name) })),
+    join(folder, "compressed"),
+  );
   const seconds = (performance.now() - startedMs) / 1000;
   rmSync(path, { recursive: true, force: true });
   return seconds;

@@ -4,9 +4,11 @@
  */
 import { mkdir, open, readFile, rm, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { HoldfastError } from "../errors.ts";
 import type { Exec } from "../exec/exec.ts";
 import type { Codec } from "../policy/model.ts";
 import { compressor } from "./codec.ts";
+import type { ReusedMemory } from "./reused-memory.ts";
 
 const hashDeadlineMs = 120_000;
 
@@ -44,14 +46,21 @@ export async function compressFile(exec: Exec, codec: Codec, level: number, path
 
 /**
  * Compresses each file of `paths` (different base names) and hands its bytes to `use` one after the other, so
- * that only one is in memory. `scratch` is emptied before and gone afterwards.
+ * that only one is in memory; they stand in `memory` and are gone with the next one. `scratch` is emptied before
+ * and gone afterwards.
  */
 export async function compressFiles(
-  how: { readonly exec: Exec; readonly codec: Codec; readonly level: number; readonly scratch: string },
+  how: {
+    readonly exec: Exec;
+    readonly codec: Codec;
+    readonly level: number;
+    readonly scratch: string;
+    readonly memory: ReusedMemory;
+  },
   paths: readonly string[],
   use: (bytes: Buffer, index: number) => Promise<void>,
 ): Promise<void> {
-  const { exec, codec, level, scratch } = how;
+  const { exec, codec, level, scratch, memory } = how;
   const command = await compressor(exec, codec, level);
   const many = command?.argv[0];
   if (paths.length < 2 || (many !== "zstd" && many !== "igzip")) {
@@ -73,10 +82,26 @@ export async function compressFiles(
     }
     for (const [index, name] of names.entries()) {
       const compressed = `${name}${many === "zstd" ? ".zst" : ".gz"}`;
-      await use(await readFile(compressed), index);
+      await use(await readInto(compressed, memory), index);
       await rm(compressed);
     }
   } finally {
     await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function readInto(path: string, memory: ReusedMemory): Promise<Buffer> {
+  const file = await open(path, "r");
+  try {
+    const bytes = memory.take((await file.stat()).size);
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesRead } = await file.read(bytes, at, bytes.length - at);
+      if (bytesRead === 0)
+        throw new HoldfastError("tool-failed", `'${path}' has become shorter while it was read`);
+      at += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await file.close();
   }
 }

@@ -12,10 +12,16 @@ import type { Store } from "../store/store.ts";
 import { decompressor } from "./codec.ts";
 import { compressFile, compressFiles, hashFiles } from "./compress-files.ts";
 import { contextOf, type RepositoryContext, type StoreSet, writable } from "./context.ts";
+import { inLanes } from "./log-lanes.ts";
 import type { LogFile, LogStore } from "./repository.ts";
+import { type ReusedMemory, reusedMemory } from "./reused-memory.ts";
 import { named, wholeFile } from "./source.ts";
 
 const keyLifeMs = 60 * 60 * 1000;
+/** While one lane seals and sends, the programs of the others compress. */
+const lanesCount = 3;
+/** One start of a program serves so many files at most. */
+const filesPerStart = 4;
 /** In the place of a point's id in the context of log objects. */
 const logPoint = "log";
 const noNames: Pick<LogNames, "segmentBytes"> = { segmentBytes: 0 };
@@ -33,17 +39,22 @@ export function openLogStore(context: RepositoryContext): LogStore {
     return session.dataKey;
   };
 
-  /** One buffer of just the right size; the frames are sealed in their places. */
-  const sealBytes = async (key: string, compressed: Buffer, contentSha256?: string): Promise<Buffer> => {
+  /** One piece of memory of just the right size; the frames are sealed in their places. */
+  const sealBytes = async (
+    key: string,
+    compressed: Buffer,
+    contentSha256?: string,
+    memory: ReusedMemory = reusedMemory(),
+  ): Promise<Buffer> => {
     const { codec } = context.policy.capture;
     const place = { context: contextOf(context, prefix, logPoint, key), codec };
     const about = contentSha256 === undefined ? place : { ...place, contentSha256 };
-    let whole = Buffer.alloc(0);
+    let whole: Buffer = Buffer.alloc(0);
     let at = 0;
     const sealer = seal(await currentKey(), about, () => whole.subarray(at, at + sealedFrameBytes));
     const header = sealer.header();
     const frames = Math.max(1, Math.ceil(compressed.length / frameBytes));
-    whole = Buffer.allocUnsafeSlow(header.length + frames * sealedFrameBytes);
+    whole = memory.take(header.length + frames * sealedFrameBytes);
     at = header.copy(whole);
     for (const frame of sealer.push(compressed)) at += frame.length;
     for (const frame of sealer.end()) at += frame.length;
@@ -72,19 +83,38 @@ export function openLogStore(context: RepositoryContext): LogStore {
     await store(key, await sealBytes(key, compressed, contentSha256), contentSha256);
   };
 
-  const putAll = async (files: readonly LogFile[], scratch: string) => {
+  const putChunk = async (files: readonly LogFile[], scratch: string, memory: LaneMemory) => {
     const { codec, level } = context.policy.capture;
     const paths = files.map((file) => file.path);
     // Hashed beside the compression; whoever needs one first waits for all.
     const hashing = hashFiles(context.exec, paths);
     hashing.catch(() => undefined);
-    await compressFiles({ exec: context.exec, codec, level, scratch }, paths, async (compressed, index) => {
+    const how = { exec: context.exec, codec, level, scratch, memory: memory.compressed };
+    await compressFiles(how, paths, async (compressed, index) => {
       const file = files[index];
       if (file === undefined) return;
       const key = keys.segment(prefix, file.branch, file.name);
       const contentSha256 = (await hashing)[index] ?? "";
-      await store(key, await sealBytes(key, compressed, contentSha256), contentSha256);
+      await store(key, await sealBytes(key, compressed, contentSha256, memory.sealed), contentSha256);
     });
+  };
+
+  const putAll: LogStore["putAll"] = async (files, scratch, onStored = async () => undefined) => {
+    const chunks = chunksOf(files);
+    const memories = chunks
+      .slice(0, lanesCount)
+      .map(() => ({ compressed: reusedMemory(), sealed: reusedMemory() }));
+    await inLanes(
+      chunks,
+      lanesCount,
+      (chunk, lane) => putChunk(chunk.files, `${scratch}-${lane}`, memories[lane]!),
+      (doneCount) => onStored(chunks[doneCount - 1]?.end ?? 0),
+    );
+    // After a failure a request may still be reading it, and the collector knows when none does.
+    for (const { compressed, sealed } of memories) {
+      compressed.release();
+      sealed.release();
+    }
   };
 
   return {
@@ -119,6 +149,30 @@ export function openLogStore(context: RepositoryContext): LogStore {
       return true;
     },
   };
+}
+
+/** What one lane of `putAll` works in. */
+interface LaneMemory {
+  readonly compressed: ReusedMemory;
+  readonly sealed: ReusedMemory;
+}
+
+interface Chunk {
+  readonly files: readonly LogFile[];
+  /** Files of this chunk and all before it. */
+  readonly end: number;
+}
+
+/** Towards the end they become smaller, so that the lanes end together. */
+function chunksOf(files: readonly LogFile[]): readonly Chunk[] {
+  const chunks: Chunk[] = [];
+  for (let at = 0; at < files.length; ) {
+    const share = Math.ceil((files.length - at) / (2 * lanesCount));
+    const end = Math.min(at + Math.min(filesPerStart, share), files.length);
+    chunks.push({ files: files.slice(at, end), end });
+    at = end;
+  }
+  return chunks;
 }
 
 /** @throws data-damaged when the stored object has other content than ours */

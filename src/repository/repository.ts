@@ -40,7 +40,6 @@ export interface Lease {
   release(): Promise<void>;
 }
 
-/** The stored change log. */
 /** A whole piece of a log that lies in a file. */
 export interface LogFile {
   readonly branch: string;
@@ -48,6 +47,7 @@ export interface LogFile {
   readonly path: string;
 }
 
+/** The stored change log. */
 export interface LogStore {
   /**
    * Resolves after the store has the bytes of the file at `path` under this name. Putting the same content
@@ -55,10 +55,15 @@ export interface LogStore {
    */
   put(segment: { readonly branch: string; readonly name: string }, path: string): Promise<void>;
   /**
-   * The same as `put` for each, cheaper for many. The files have different base names. `scratch` is a folder of
-   * the caller's: emptied before, gone afterwards.
+   * The same as `put` for each, several at once and cheaper for many. The files have different base names.
+   * `scratch` begins the paths of a few folders of the caller's: emptied before, gone afterwards. `onStored` is told
+   * how many files from the first on are stored, one call at a time; after a failure too, before it is thrown.
    */
-  putAll(files: readonly LogFile[], scratch: string): Promise<void>;
+  putAll(
+    files: readonly LogFile[],
+    scratch: string,
+    onStored?: (storedCount: number) => Promise<void>,
+  ): Promise<void>;
   /** Overwrites `<name>.partial`. */
   putPartial(segment: { readonly branch: string; readonly name: string }, path: string): Promise<void>;
   putHistory(branch: string, path: string): Promise<void>;

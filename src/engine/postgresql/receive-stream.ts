@@ -19,8 +19,7 @@ import { dropFromSpool, openSpool, readSpool, type SpoolFiles, seedSpool } from 
 import { formatLsn, parseSegment, segmentName, timelineName } from "./wal.ts";
 
 const lookEveryMs = 250;
-const parallelPuts = 3;
-/** Acknowledged together; one start of a program serves a third of them. */
+/** Acknowledged together, because each time needs a connection. */
 const batchSegments = 12;
 const longestPauseMs = 30_000;
 /** An old partial that has not moved for so long belongs to a timeline that is over. */
@@ -205,26 +204,29 @@ async function drain(session: Session, pushNow: boolean): Promise<void> {
 }
 
 async function drainSegments(session: Session, segments: readonly string[]): Promise<void> {
-  for (let at = 0; at < segments.length; at += batchSegments) {
-    const batch = segments.slice(at, at + batchSegments);
-    const files = batch.map((name) => ({ branch: name.slice(0, 8), name, path: join(session.spool, name) }));
-    await Promise.all(
-      Array.from({ length: parallelPuts }, (_, lane) =>
-        session.log.putAll(
-          files.filter((_, index) => index % parallelPuts === lane),
-          join(session.context.workDirectory, `compressed-${lane}`),
-        ),
-      ),
-    );
-    const last = batch.at(-1) ?? "";
-    const end = ((parseSegment(last, session.segmentBytes)?.sequence ?? 0) + 1) * session.segmentBytes;
-    await acknowledge(session, formatLsn(end));
-    for (const name of batch) {
-      await dropFromSpool(session.spool, name);
-      session.pushed.delete(name);
-    }
-    session.onFlow({ stored: last, storedAt: instant(session.context.clock.nowMs()), partial: false });
+  const files = segments.map((name) => ({
+    branch: name.slice(0, 8),
+    name,
+    path: join(session.spool, name),
+  }));
+  let released = 0;
+  await session.log.putAll(files, join(session.context.workDirectory, "compressed"), async (storedCount) => {
+    if (storedCount < segments.length && storedCount - released < batchSegments) return;
+    await release(session, segments.slice(released, storedCount));
+    released = storedCount;
+  });
+}
+
+/** The store has all of `segments`: the server may forget them, and the spool does. */
+async function release(session: Session, segments: readonly string[]): Promise<void> {
+  const last = segments.at(-1) ?? "";
+  const end = ((parseSegment(last, session.segmentBytes)?.sequence ?? 0) + 1) * session.segmentBytes;
+  await acknowledge(session, formatLsn(end));
+  for (const name of segments) {
+    await dropFromSpool(session.spool, name);
+    session.pushed.delete(name);
   }
+  session.onFlow({ stored: last, storedAt: instant(session.context.clock.nowMs()), partial: false });
 }
 
 async function pushPartials(session: Session, files: SpoolFiles): Promise<void> {
