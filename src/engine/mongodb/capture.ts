@@ -44,8 +44,10 @@ export async function capture(
 ): Promise<CaptureResult> {
   const connection = await connectionOf(context);
   const program = await toolPath(context, "mongodump");
-  const version = await toolVersion(context, program);
-  const before = await withClient(connection, (client) => lookBefore(context, request, client));
+  const [version, before] = await Promise.all([
+    toolVersion(context, program),
+    withClient(connection, (client) => lookBefore(context, request, client)),
+  ]);
   const cover = await coverFor(context, request, connection);
   context.step(`mongodump of ${placeOf(connection)}, MongoDB ${before.facts.version}`);
   const stderr = await dump(context, connection, program, sink);

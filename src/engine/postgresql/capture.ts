@@ -46,6 +46,9 @@ export async function capture(
     facts.tablespacesCount > 0 ||
     request.capture === "incremental" ||
     context.policy.capture.fullCron !== undefined;
+  // Asked beside the capture; a program that cannot even say that fails there too.
+  const version = programVersion(context, program);
+  version.catch(() => undefined);
   context.step(`pg_basebackup of ${connection.host}:${connection.port}, PostgreSQL ${facts.version}`);
   const taken = isSpooled
     ? await captureSpooled(context, request, sink, { connection, program, parent })
@@ -67,7 +70,7 @@ export async function capture(
     capture: parent === undefined ? "full" : "incremental",
     parents: parent === undefined ? [] : [parent.manifest.id, ...parent.manifest.parents],
     filesCount: taken.filesCount ?? filesCount ?? 0,
-    tools: { pg_basebackup: await programVersion(context, program) },
+    tools: { pg_basebackup: await version },
     server: { version: facts.version, identity: facts.systemIdentifier },
     restoreNeeds: {
       diskBytes: Math.ceil(facts.databaseBytes * 1.2) + 8 * facts.segmentBytes,

@@ -118,9 +118,12 @@ export async function clusterFacts(context: EngineContext): Promise<ServerFacts>
  * API alone does not. The token is in its environment.
  */
 async function captureSnapshot(context: EngineContext, api: Api, sink: ArtifactSink): Promise<CaptureResult> {
+  const program = await baoPath(context);
+  // Asked beside the snapshot; a program that cannot even say that fails there too.
+  const version = programVersion(context, program);
+  version.catch(() => undefined);
   const server = await serverFacts(api);
   const { vault } = settingsOf(context.policy);
-  const program = await baoPath(context);
   const token = await tokenOf(context);
   const env: Record<string, string> = {};
   for (const prefix of ["BAO", "VAULT"]) {
@@ -139,7 +142,7 @@ async function captureSnapshot(context: EngineContext, api: Api, sink: ArtifactS
     capture: "full",
     parents: [],
     filesCount: 1,
-    tools: { bao: await programVersion(context, program) },
+    tools: { bao: await version },
     server,
     restoreNeeds: {
       diskBytes: 8 * artifact.plainSizeBytes + 64 * 1024 * 1024,
