@@ -1,6 +1,6 @@
 /** The catalogue: all that is known of a policy's recovery points and change log, rebuilt from the store alone. */
 import type { Instant } from "./instant.ts";
-import type { Hold, Manifest, PointId, Tombstone, Verdict } from "./manifest.ts";
+import type { Hold, KeyProof, Manifest, PointId, Tombstone, Verdict } from "./manifest.ts";
 
 /** A point as listed: its manifest and everything stored beside it. */
 export interface RecoveryPoint {
@@ -51,6 +51,8 @@ export interface Catalogue {
   /** Oldest slot first. */
   readonly points: readonly RecoveryPoint[];
   readonly log?: LogArchive;
+  /** One per escrow key that has opened a point; absent where nobody looked for them. */
+  readonly keyProofs?: readonly KeyProof[];
   /** False when a listing was cut short or disagrees with what was known: then nothing may be deleted. */
   readonly complete: boolean;
   /** Why `complete` is false, or what else a person should know; empty when all is well. */

@@ -14,6 +14,8 @@ export const keys = {
     `${prefix}data/${id}/${runId}/${artifact}/`,
   verdicts: (prefix: string) => `${prefix}verdicts/`,
   verdict: (prefix: string, id: PointId, compactAt: string) => `${prefix}verdicts/${id}/${compactAt}.json`,
+  keyProofs: (prefix: string) => `${prefix}key-proofs/`,
+  keyProof: (prefix: string, recipient: string) => `${prefix}key-proofs/${recipient}.json`,
   tombstones: (prefix: string) => `${prefix}tombstones/`,
   tombstone: (prefix: string, id: PointId) => `${prefix}tombstones/${id}.json`,
   holds: (prefix: string) => `${prefix}holds/`,

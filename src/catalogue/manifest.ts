@@ -115,6 +115,25 @@ export interface Verdict {
   readonly measured: Measurements;
   /** Hash of the manifest that was judged. */
   readonly manifestSha256: string;
+  /** Recipients, `age1…`, whose identity alone opened everything that was decrypted; absent when nothing was. */
+  readonly openedBy?: readonly string[];
+}
+
+/**
+ * When the private half of an escrow key last opened a point whole: `key-proofs/<recipient>.json`, one per
+ * recipient. It stays when the point goes, for a key is asked for far less often than points are kept.
+ */
+export interface KeyProof {
+  readonly apiVersion: "holdfast.dev/v1";
+  readonly kind: "KeyProof";
+  readonly policy: string;
+  /** `age1…` */
+  readonly recipient: string;
+  readonly point: PointId;
+  /** Level of the verification that decrypted, 3 or more. */
+  readonly level: ProofLevel;
+  readonly at: Instant;
+  readonly manifestSha256: string;
 }
 
 /** Marks a point whose bytes may go after `notBefore`; removable by `hold` until then. */

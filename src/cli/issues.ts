@@ -90,6 +90,7 @@ const kindsOf: Readonly<Partial<Record<ConditionKind, readonly JobKind[]>>> = {
   "verification-failed": ["verify"],
   "verification-overdue": ["verify"],
   unproven: ["verify"],
+  "escrow-unproven": ["verify"],
   "report-overdue": ["report"],
   "rpo-missed": ["log", "capture"],
   "pitr-gap": ["log", "capture"],

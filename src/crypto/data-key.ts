@@ -18,6 +18,16 @@ export interface DataKey {
 export interface KeyRing {
   /** @throws key-missing without any identity, key-wrong when none fits, data-damaged when it is no age file */
   unwrap(wrapped: string, recipients: readonly string[]): Promise<Buffer>;
+  /**
+   * Notes from now on which identities open what is read. The function it gives ends that and names the
+   * recipients, `age1…`, whose identity alone has opened every data key since; none when no key was asked for.
+   */
+  watch(): () => readonly string[];
+}
+
+interface Opened {
+  readonly key: Buffer;
+  readonly openedBy: readonly string[];
 }
 
 /** @throws key-missing without recipients, key-wrong when one is no `age1…` */
@@ -49,18 +59,35 @@ const cacheSize = 256;
 
 /** Unwraps with whichever of `identities` fits; they are asked for when first needed. */
 export function openKeyRing(identities: () => Promise<readonly string[]>): KeyRing {
-  const cache = new Map<string, Promise<Buffer>>();
+  const cache = new Map<string, Promise<Opened>>();
+  const watchers = new Set<(openedBy: readonly string[]) => void>();
+  const open = (wrapped: string, recipients: readonly string[]): Promise<Opened> => {
+    const id = createHash("sha256").update(wrapped).digest("base64");
+    const known = cache.get(id);
+    if (known !== undefined) return known;
+    const opened = identities().then((list) => unwrapWith(list, wrapped, recipients));
+    if (cache.size >= cacheSize) cache.delete(cache.keys().next().value!);
+    cache.set(id, opened);
+    // A missing identity may be there at the next try.
+    opened.catch(() => cache.delete(id));
+    return opened;
+  };
   return {
-    unwrap: (wrapped, recipients) => {
-      const id = createHash("sha256").update(wrapped).digest("base64");
-      const known = cache.get(id);
-      if (known !== undefined) return known;
-      const unwrapped = identities().then((list) => unwrapWith(list, wrapped, recipients));
-      if (cache.size >= cacheSize) cache.delete(cache.keys().next().value!);
-      cache.set(id, unwrapped);
-      // A missing identity may be there at the next try.
-      unwrapped.catch(() => cache.delete(id));
-      return unwrapped;
+    unwrap: async (wrapped, recipients) => {
+      const { key, openedBy } = await open(wrapped, recipients);
+      for (const note of watchers) note(openedBy);
+      return key;
+    },
+    watch: () => {
+      let openedAll: readonly string[] | undefined;
+      const note = (openedBy: readonly string[]) => {
+        openedAll = openedAll?.filter((r) => openedBy.includes(r)) ?? openedBy;
+      };
+      watchers.add(note);
+      return () => {
+        watchers.delete(note);
+        return openedAll ?? [];
+      };
     },
   };
 }
@@ -69,19 +96,25 @@ async function unwrapWith(
   identities: readonly string[],
   wrapped: string,
   recipients: readonly string[],
-): Promise<Buffer> {
+): Promise<Opened> {
   const wanted = `this backup opens with an identity of ${recipients.join(" or ")}`;
   if (identities.length === 0) throw new HoldfastError("key-missing", `no identity was given; ${wanted}`);
-  const decrypter = new Decrypter();
-  for (const identity of identities) {
-    await recipientOf(identity);
+  const mine = await Promise.all(identities.map(recipientOf));
+  const openedBy: string[] = [];
+  let key: Buffer | undefined;
+  let cause: unknown;
+  // Each by itself, so that it is known which of them would have been enough.
+  for (const [index, identity] of identities.entries()) {
+    const decrypter = new Decrypter();
     decrypter.addIdentity(identity);
+    try {
+      key = Buffer.from(await decrypter.decrypt(Buffer.from(wrapped, "base64")));
+      openedBy.push(mine[index] ?? "");
+    } catch (error) {
+      cause = error;
+    }
   }
-  let key: Buffer;
-  try {
-    key = Buffer.from(await decrypter.decrypt(Buffer.from(wrapped, "base64")));
-  } catch (cause) {
-    const mine = await Promise.all(identities.map(recipientOf));
+  if (key === undefined) {
     // The header names a recipient of ours, and still it does not open: the wrapping itself is broken.
     if (recipients.some((r) => mine.includes(r)))
       throw new HoldfastError("data-damaged", "the wrapped data key is damaged", { cause });
@@ -90,5 +123,5 @@ async function unwrapWith(
     });
   }
   if (key.length !== 32) throw new HoldfastError("data-damaged", "the wrapped data key has a wrong length");
-  return key;
+  return { key, openedBy };
 }

@@ -8,6 +8,7 @@ const severities: Readonly<Record<ConditionKind, Condition["severity"]>> = {
   "verification-failed": "critical",
   "verification-overdue": "warning",
   unproven: "warning",
+  "escrow-unproven": "warning",
   "rpo-missed": "critical",
   "rto-missed": "warning",
   "reach-missed": "critical",

@@ -3,11 +3,12 @@
  * must know of. What was not observed is said to be missing and never taken for good.
  */
 import type { Catalogue } from "../catalogue/catalogue.ts";
-import type { Policy } from "../policy/model.ts";
+import type { KeyRecipient, Policy } from "../policy/model.ts";
 import { reachableRanges } from "../recovery/chain.ts";
 import type { Condition, PolicyHealth } from "../state/health.ts";
 import type { ActualJob, SourceFacts, StoreFacts } from "../state/job.ts";
 import { worstFirst } from "./conditions.ts";
+import { judgeEscrow } from "./judge-escrow.ts";
 import { judgeJobs, judgeSource, judgeStore } from "./judge-facts.ts";
 import { judgeObjectives, judgePoints } from "./judge-points.ts";
 import { judgeProof } from "./judge-proof.ts";
@@ -15,6 +16,8 @@ import { checkStates, lastMeasured, newestProven, overallState } from "./proof.t
 
 export interface JudgeInput {
   readonly policy: Policy;
+  /** Of all key rings. */
+  readonly keys: readonly KeyRecipient[];
   /** Undefined when the store could not be read. */
   readonly catalogue?: Catalogue;
   readonly source?: SourceFacts;
@@ -61,6 +64,7 @@ export function judge(input: JudgeInput): PolicyHealth {
     ...judgePoints(judged),
     ...judgeObjectives(judged),
     ...judgeProof(judged, overallState(checks, points.length)),
+    ...judgeEscrow(judged),
   ];
   const newest = points.at(-1);
   const oldest = points[0];

@@ -49,6 +49,7 @@ export function mendingOf(
   catalogue: Catalogue | undefined,
   { when, sinceMs, heldMs }: Failure,
 ): Mending {
+  if (when === "escrow-unproven") return escrowMending(policy, catalogue, sinceMs);
   const afterMs = aboutProof.has(when) ? sinceMs : heldMs;
   const asked = policy.verification.checks.map((c) => c.level);
   const level = asked.length === 0 ? restored : Math.min(restored, Math.max(...asked));
@@ -82,6 +83,25 @@ export function mendingOf(
     isProved: false,
     text: `nothing has reached level ${level} since ${since}.`,
     next: `holdfast verify ${policy.name} --level ${level}`,
+  };
+}
+
+/** No restore with another key says anything of this one. */
+function escrowMending(policy: Policy, catalogue: Catalogue | undefined, sinceMs: number): Mending {
+  const proof = (catalogue?.keyProofs ?? [])
+    .filter((p) => Date.parse(p.at) > sinceMs)
+    .sort((a, b) => (a.at < b.at ? -1 : 1))
+    .at(-1);
+  if (proof !== undefined)
+    return {
+      isProved: true,
+      text: `the escrow key ${proof.recipient} opened point ${proof.point} at ${proof.at}.`,
+      next: "",
+    };
+  return {
+    isProved: false,
+    text: `no escrow key has opened a point since ${new Date(sinceMs).toISOString()}.`,
+    next: `holdfast verify ${policy.name} --level 3 --identity FILE`,
   };
 }
 

@@ -25,6 +25,7 @@ export function statusOf(world: World, seen: Observation): Status {
     healths.push(
       judge({
         policy,
+        keys: world.set.keys,
         jobs: seen.actual.jobs.filter((j) => concerns(j.job, policy.name)),
         nowMs,
         ...(catalogue === undefined ? {} : { catalogue }),

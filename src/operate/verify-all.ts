@@ -12,7 +12,7 @@ import { factsOf } from "./at.ts";
 import { type DrillOutcome, drill } from "./drill.ts";
 import { segmentNames } from "./log-position.ts";
 import { planStack, type StackMember, type StackPlan } from "./stack.ts";
-import { climbTo } from "./verify.ts";
+import { climbTo, recordKeys } from "./verify.ts";
 import type { World } from "./world.ts";
 
 export interface VerifyAllOutcome {
@@ -22,6 +22,8 @@ export interface VerifyAllOutcome {
   readonly durationMs: number;
   /** In the order of the restore. */
   readonly verdicts: readonly Verdict[];
+  /** Escrow keys that opened every component's point by themselves, by name. */
+  readonly provedKeys: readonly string[];
 }
 
 /** What is known of one component when all have had their turn. */
@@ -33,6 +35,7 @@ interface Turn {
   readonly level: ProofLevel | -1;
   readonly checks: readonly Check[];
   readonly measured: Verdict["measured"];
+  readonly openedBy: readonly string[];
 }
 
 /**
@@ -69,13 +72,18 @@ export async function verifyAll(
   const seconds = (world.clock.nowMs() - startedAtMs) / 1000;
   const whole = wholeCheck(plan, turns, seconds);
   const verdicts: Verdict[] = [];
+  const opened: (readonly string[])[] = [];
   for (const turn of turns) {
+    const { policy } = turn.member;
     const verdict = verdictOf(world, turn, whole);
-    const repository = await world.repository(turn.member.policy);
+    const repository = await world.repository(policy);
     await repository.addVerdict(verdict);
+    opened.push(await recordKeys(world, policy, repository, verdict));
     verdicts.push(verdict);
   }
-  return { ok: whole.ok, at: plan.at, durationMs: world.clock.nowMs() - startedAtMs, verdicts };
+  const provedKeys = (opened[0] ?? []).filter((key) => opened.every((keys) => keys.includes(key)));
+  const durationMs = world.clock.nowMs() - startedAtMs;
+  return { ok: whole.ok, at: plan.at, durationMs, verdicts, provedKeys };
 }
 
 /**
@@ -125,11 +133,12 @@ async function standTogether(world: World, plan: StackPlan, seed: string): Promi
     };
     const climb = await climbTo(world, policy, repository, catalogue, point, { asked: 2, seed });
     if (climb.level < 2) {
-      turns.push({ ...base, ...climb });
+      turns.push({ ...base, ...climb, openedBy: [] });
       return takeTurn(index + 1);
     }
     let isNextDone = false;
     let failure: { readonly error: unknown } | undefined;
+    const endWatch = repository.watchKeys();
     const outcome = await drill(world, policy, repository, catalogue, {
       point,
       seed,
@@ -141,9 +150,9 @@ async function standTogether(world: World, plan: StackPlan, seed: string): Promi
           failure = { error };
         });
       },
-    });
+    }).finally(endWatch);
     if (failure !== undefined) throw failure.error;
-    turns.push({ ...base, ...afterDrill(climb.checks, outcome) });
+    turns.push({ ...base, ...afterDrill(climb.checks, outcome), openedBy: endWatch() });
     if (!isNextDone) await takeTurn(index + 1);
   };
   await takeTurn(0);
@@ -190,5 +199,6 @@ function verdictOf(world: World, turn: Turn, whole: Check): Verdict {
     checks: [...turn.checks, whole],
     measured: turn.measured,
     manifestSha256: turn.manifestSha256,
+    ...(turn.openedBy.length === 0 ? {} : { openedBy: turn.openedBy }),
   };
 }

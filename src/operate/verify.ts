@@ -6,6 +6,7 @@ import type { Catalogue, RecoveryPoint } from "../catalogue/catalogue.ts";
 import { instant } from "../catalogue/instant.ts";
 import type { Check, Measurements, PointId, Verdict } from "../catalogue/manifest.ts";
 import { HoldfastError } from "../errors.ts";
+import { escrowKeys } from "../health/judge-escrow.ts";
 import type { Policy, ProofLevel } from "../policy/model.ts";
 import type { Repository } from "../repository/repository.ts";
 import { drill, inspect } from "./drill.ts";
@@ -25,6 +26,8 @@ export interface VerifyOutcome {
   readonly ok: boolean;
   readonly point: PointId;
   readonly verdict: Verdict;
+  /** Names of the escrow keys that are on record now as having opened this point. */
+  readonly provedKeys: readonly string[];
 }
 
 /**
@@ -46,11 +49,13 @@ export async function verify(world: World, policy: Policy, options: VerifyOption
       ? await chooseInstant(world, policy, repository, catalogue, seed)
       : undefined;
   const point = choosePoint(policy, catalogue, options.point ?? target?.point);
+  const endWatch = repository.watchKeys();
   const climb = await climbTo(world, policy, repository, catalogue, point, {
     asked: options.level,
     seed,
     ...(target === undefined ? {} : { atMs: target.atMs }),
-  });
+  }).finally(endWatch);
+  const recipients = endWatch();
   const verdict: Verdict = {
     apiVersion: "holdfast.dev/v1",
     kind: "Verdict",
@@ -64,9 +69,38 @@ export async function verify(world: World, policy: Policy, options: VerifyOption
     checks: climb.checks,
     measured: climb.measured,
     manifestSha256: point.manifestSha256,
+    ...(recipients.length === 0 ? {} : { openedBy: recipients }),
   };
   await repository.addVerdict(verdict);
-  return { ok: verdict.ok, point: verdict.point, verdict };
+  const provedKeys = await recordKeys(world, policy, repository, verdict);
+  return { ok: verdict.ok, point: verdict.point, verdict, provedKeys };
+}
+
+/**
+ * The names of the escrow keys that are on record now as having opened the point by themselves.
+ * What a verification that failed, or decrypted nothing whole, says of a key is not enough to rely on it.
+ */
+export async function recordKeys(
+  world: World,
+  policy: Policy,
+  repository: Repository,
+  { ok, level, point, at, manifestSha256, openedBy = [] }: Verdict,
+): Promise<readonly string[]> {
+  if (!ok || level < 3) return [];
+  const opened = escrowKeys(policy, world.set.keys).filter((k) => openedBy.includes(k.recipient));
+  for (const { recipient } of opened) {
+    await repository.addKeyProof({
+      apiVersion: "holdfast.dev/v1",
+      kind: "KeyProof",
+      policy: policy.name,
+      recipient,
+      point,
+      level: level as ProofLevel,
+      at,
+      manifestSha256,
+    });
+  }
+  return opened.map((k) => k.name);
 }
 
 function choosePoint(policy: Policy, catalogue: Catalogue, id: PointId | undefined): RecoveryPoint {

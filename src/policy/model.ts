@@ -61,6 +61,8 @@ export interface Checklist {
   readonly checks: readonly CheckRequirement[];
   /** A point is too small under this share of the average of its policy's last points (0.8 = 80 %). */
   readonly minimumSizeRatio: number;
+  /** Each escrow key of a policy has to have opened one of its points within this time. */
+  readonly escrowEveryMs: number;
 }
 
 export type Schedule =

@@ -149,6 +149,7 @@ function checklistOf(entry: Entry): Checklist {
       automated: c.automated ?? "yes",
     })),
     minimumSizeRatio: (entry.value["minimumSizeRatio"] as number | undefined) ?? 0.8,
+    escrowEveryMs: durationMs((entry.value["escrowEvery"] as string | undefined) ?? "180d"),
   };
 }
 

@@ -2,12 +2,12 @@
 import type { Catalogue, LogArchive, LogNames, RecoveryPoint } from "../catalogue/catalogue.ts";
 import { instant } from "../catalogue/instant.ts";
 import { keys } from "../catalogue/keys.ts";
-import type { Hold, Manifest, Tombstone, Verdict } from "../catalogue/manifest.ts";
+import type { Hold, KeyProof, Manifest, Tombstone, Verdict } from "../catalogue/manifest.ts";
 import { HoldfastError } from "../errors.ts";
 import type { ObjectInfo } from "../store/store.ts";
 import { sha256 } from "./canonical.ts";
 import type { RepositoryContext } from "./context.ts";
-import { parseHold, parseManifest, parseTombstone, parseVerdict } from "./schema.ts";
+import { parseHold, parseKeyProof, parseManifest, parseTombstone, parseVerdict } from "./schema.ts";
 import { openSeenManifests } from "./seen-manifests.ts";
 
 const parallelReads = 16;
@@ -91,10 +91,11 @@ export function openCatalogueReader(context: RepositoryContext): CatalogueReader
           return otherwise;
         }
       };
-      const [manifests, verdicts, tombstones, holds] = await Promise.all([
+      const [manifests, verdicts, keyProofs, tombstones, holds] = await Promise.all([
         // A store that does not answer at all is an error for the caller, not an empty catalogue.
         readAll(keys.manifests(prefix), (bytes, id) => parseManifest(bytes, { ...about, id })),
         attempt("verdicts", () => readAll(keys.verdicts(prefix), parseVerdict), []),
+        attempt("key proofs", () => readAll(keys.keyProofs(prefix), parseKeyProof), []),
         attempt("tombstones", () => readAll(keys.tombstones(prefix), parseTombstone), []),
         attempt("holds", () => readAll(keys.holds(prefix), parseHold), []),
       ]);
@@ -111,6 +112,15 @@ export function openCatalogueReader(context: RepositoryContext): CatalogueReader
         complete = false;
         remarks.push(`'${info.key}' cannot be read: ${parsed.reason}`);
       }
+      const proofs = keyProofs.flatMap(({ info, id, parsed }) => {
+        if ("reason" in parsed) {
+          // It keeps no point from being deleted: the key counts as untried, and that is told.
+          remarks.push(`'${info.key}' cannot be read: ${parsed.reason}`);
+          return [];
+        }
+        const proof = parsed.value as KeyProof;
+        return proof.recipient === id && proof.policy === about.policy ? [proof] : [];
+      });
       const listed = new Set(manifests.map((m) => m.info.key));
       const marked = new Map(
         tombstones.flatMap(({ id, parsed }): [string, number][] =>
@@ -161,6 +171,7 @@ export function openCatalogueReader(context: RepositoryContext): CatalogueReader
         policy: about.policy,
         points,
         ...(log === undefined ? {} : { log }),
+        keyProofs: proofs,
         complete,
         remarks,
         unreadable,

@@ -47,6 +47,8 @@ export async function openRepository(input: RepositoryInput): Promise<Repository
     log,
     addVerdict: (verdict) =>
       put(keys.verdict(prefix, verdict.point, compactInstant(Date.parse(verdict.at))), verdict),
+    addKeyProof: (proof) => put(keys.keyProof(prefix, proof.recipient), proof),
+    watchKeys: () => context.ring.watch(),
     addHold: (hold) => put(keys.hold(prefix, hold.point), hold),
     removeHold: (id) => remover().remove([keys.hold(prefix, id)]),
     addTombstone: (tombstone) => put(keys.tombstone(prefix, tombstone.point), tombstone),

@@ -8,6 +8,7 @@ import type { Instant } from "../catalogue/instant.ts";
 import type {
   Artifact,
   Hold,
+  KeyProof,
   Manifest,
   PointId,
   StoreIdentity,
@@ -85,6 +86,13 @@ export interface Repository {
   catalogue(): Promise<Catalogue>;
   readonly log: LogStore;
   addVerdict(verdict: Verdict): Promise<void>;
+  /** Takes the place of an older one of the same recipient. */
+  addKeyProof(proof: KeyProof): Promise<void>;
+  /**
+   * Notes from now on which identities open what is read here. The function it gives ends that and names the
+   * recipients, `age1…`, whose identity alone has opened every data key since; none when nothing was decrypted.
+   */
+  watchKeys(): () => readonly string[];
   addHold(hold: Hold): Promise<void>;
   removeHold(id: PointId): Promise<void>;
   addTombstone(tombstone: Tombstone): Promise<void>;

@@ -3,7 +3,7 @@
  * field is looked at before it is believed, and a key may only point to where its manifest's objects belong.
  */
 
-import type { Hold, Manifest, StoreIdentity, Tombstone, Verdict } from "../catalogue/manifest.ts";
+import type { Hold, KeyProof, Manifest, StoreIdentity, Tombstone, Verdict } from "../catalogue/manifest.ts";
 import { componentKinds } from "../component.ts";
 import { HoldfastError } from "../errors.ts";
 
@@ -112,18 +112,32 @@ const manifestShape = object(
   { log: object({ branch: text(/^[A-Za-z0-9._-]{1,64}$/), firstSequence: count, lastSequence: count }) },
 );
 const check = object({ name: text(), ok: flag, detail: any });
-const verdictShape = object({
+const recipient = text(/^age1[02-9ac-hj-np-z]{58}$/);
+const verdictShape = object(
+  {
+    apiVersion: version,
+    kind: one("Verdict"),
+    policy: text(),
+    point: pointId,
+    level: one(-1, 0, 1, 2, 3, 4, 5, 6),
+    asked: one(0, 1, 2, 3, 4, 5, 6),
+    ok: flag,
+    at,
+    durationMs: count,
+    checks: list(check),
+    measured: map(any),
+    manifestSha256: hash,
+  },
+  { openedBy: list(recipient) },
+);
+const keyProofShape = object({
   apiVersion: version,
-  kind: one("Verdict"),
+  kind: one("KeyProof"),
   policy: text(),
+  recipient,
   point: pointId,
-  level: one(-1, 0, 1, 2, 3, 4, 5, 6),
-  asked: one(0, 1, 2, 3, 4, 5, 6),
-  ok: flag,
+  level: one(3, 4, 5, 6),
   at,
-  durationMs: count,
-  checks: list(check),
-  measured: map(any),
   manifestSha256: hash,
 });
 const tombstoneShape = object({
@@ -197,6 +211,7 @@ export function parseManifest(
 }
 
 export const parseVerdict = (bytes: Uint8Array) => parse<Verdict>(bytes, verdictShape);
+export const parseKeyProof = (bytes: Uint8Array) => parse<KeyProof>(bytes, keyProofShape);
 export const parseTombstone = (bytes: Uint8Array) => parse<Tombstone>(bytes, tombstoneShape);
 export const parseHold = (bytes: Uint8Array) => parse<Hold>(bytes, holdShape);
 export const parseIdentity = (bytes: Uint8Array) => parse<StoreIdentity>(bytes, identityShape);

@@ -11,6 +11,7 @@ export type ConditionKind =
   | "verification-failed"
   | "verification-overdue"
   | "unproven"
+  | "escrow-unproven"
   | "rpo-missed"
   | "rto-missed"
   | "reach-missed"

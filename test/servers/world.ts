@@ -74,6 +74,7 @@ export function policyFor(
       name: "standard",
       checks: [{ name: "restored", level: 4, everyMs: 7 * dayMs, automated: "yes" }],
       minimumSizeRatio: 0.8,
+      escrowEveryMs: 180 * dayMs,
     },
     assertions: [{ sql: "select count(*) > 0 from pg_class", database: "postgres" }],
     canaryEveryMs: 500,

@@ -62,6 +62,7 @@ export function initCommand() {
               ]
             : []),
           "  4. git init, commit, push; then holdfast run on the machine that shall do the work",
+          "  5. with the first points: holdfast verify POLICY --level 3 --identity escrow.key, and that key into the safe",
         ].join("\n"),
       );
     });

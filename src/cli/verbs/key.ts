@@ -68,4 +68,9 @@ async function testKeys(options: KeyCommandOptions): Promise<void> {
       : `${paint.bad("closed")} ${policy}  this key is none of its recipients`,
   );
   print(lines.join("\n"));
+  const escrows = new Set(set.keys.filter((k) => k.role === "escrow").map((k) => k.name));
+  if (policies.some((p) => p.opensWith.some((name) => escrows.has(name))))
+    print(
+      paint.dim("by name; that it really opens a point: holdfast verify POLICY --level 3 --identity FILE"),
+    );
 }

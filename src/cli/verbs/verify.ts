@@ -52,8 +52,17 @@ export function verifyCommand() {
         });
         world.step("done");
         if (options.format === "json")
-          printJson(checksJson(outcome.ok, outcome.verdict.checks, { ...outcome.verdict }));
-        else print(renderVerdict(outcome.verdict, paintFor(process.stdout)));
+          printJson(
+            checksJson(outcome.ok, outcome.verdict.checks, {
+              ...outcome.verdict,
+              provedKeys: outcome.provedKeys,
+            }),
+          );
+        else {
+          print(renderVerdict(outcome.verdict, paintFor(process.stdout)));
+          for (const key of outcome.provedKeys)
+            print(`escrow key '${key}' opened it by itself, and that is on record`);
+        }
         if (!outcome.ok) process.exitCode = 5;
       });
     });
@@ -78,7 +87,11 @@ async function proveStack(name: string | undefined, options: VerifyCommandOption
     );
     world.step("done");
     if (options.format === "json") printJson(checksJson(outcome.ok, checks, { ...outcome }));
-    else print(renderStackVerdicts(outcome, { columns: columns(), paint: paintFor(process.stdout) }));
+    else {
+      for (const key of outcome.provedKeys)
+        print(`escrow key '${key}' opened everything by itself, and that is on record`);
+      print(renderStackVerdicts(outcome, { columns: columns(), paint: paintFor(process.stdout) }));
+    }
     if (!outcome.ok) process.exitCode = 5;
   });
 }

@@ -123,6 +123,36 @@ describe("keys and places", () => {
     expect(await recipientOf(other.identity)).toBe(other.recipient);
   });
 
+  it("says whose identity alone has opened everything that was read", async () => {
+    const both = close(Buffer.from("both"), await newDataKey([mine.recipient, other.recipient]));
+    const mineOnly = close(Buffer.from("mine"), await newDataKey([mine.recipient]));
+    const ring = openKeyRing(async () => [mine.identity, other.identity]);
+    const read = async (bytes: Buffer, by = ring) => {
+      for await (const _ of unseal(cutUp(bytes, 65536), by, context));
+    };
+    expect(ring.watch()()).toEqual([]);
+    // The second time the data key is known already; it was opened by the same ones all the same.
+    for (const _ of [1, 2]) {
+      const end = ring.watch();
+      await read(both);
+      expect(end()).toEqual([mine.recipient, other.recipient]);
+      await read(mineOnly);
+      expect(end()).toEqual([mine.recipient, other.recipient]);
+    }
+    for (const order of [
+      [both, mineOnly],
+      [mineOnly, both],
+    ]) {
+      const end = ring.watch();
+      for (const bytes of order) await read(bytes);
+      expect(end()).toEqual([mine.recipient]);
+    }
+    const wrong = openKeyRing(async () => [other.identity]);
+    const endWrong = wrong.watch();
+    await expect(read(mineOnly, wrong)).rejects.toMatchObject({ code: "key-wrong" });
+    expect(endWrong()).toEqual([]);
+  });
+
   it.each(["cluster", "policy", "point", "object"] as const)("names a foreign %s", async (field) => {
     const sealed = close(Buffer.from("x"), dataKey, { ...context, [field]: "elsewhere" });
     await expect(open(sealed)).rejects.toThrow(`${field} 'elsewhere' found, '${context[field]}' expected`);

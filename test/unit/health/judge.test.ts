@@ -72,7 +72,16 @@ function heldJob(
 }
 
 function conditions(change: Partial<JudgeInput> = {}): readonly string[] {
-  const input = { policy: plain, catalogue: catalogue(nightly), source, store, jobs: [], nowMs, ...change };
+  const input = {
+    policy: plain,
+    keys: [],
+    catalogue: catalogue(nightly),
+    source,
+    store,
+    jobs: [],
+    nowMs,
+    ...change,
+  };
   return judge(input).conditions.map((c) => c.kind);
 }
 
@@ -91,6 +100,7 @@ const withLog: Policy = {
 describe("a policy where all is well", () => {
   it("has no condition and is proved", () => {
     const health = judge({
+      keys: [],
       policy: plain,
       catalogue: catalogue(nightly),
       source,
@@ -144,7 +154,7 @@ describe("proof", () => {
   const bare = (verdicts: RecoveryPoint["verdicts"]): Catalogue =>
     catalogue([...nightly.slice(0, 9), { ...(nightly[9] as RecoveryPoint), verdicts }]);
   const state = (verdicts: RecoveryPoint["verdicts"]) =>
-    judge({ policy: plain, catalogue: bare(verdicts), jobs: [], nowMs });
+    judge({ policy: plain, keys: [], catalogue: bare(verdicts), jobs: [], nowMs });
 
   it("is never good without a verdict for every row", () => {
     expect(state([]).proof).toBe("unproven");
@@ -153,10 +163,10 @@ describe("proof", () => {
   });
 
   it("is never good without a point or without a checklist", () => {
-    const health = judge({ policy: plain, catalogue: catalogue([]), jobs: [], nowMs });
+    const health = judge({ policy: plain, keys: [], catalogue: catalogue([]), jobs: [], nowMs });
     expect(health.proof).toBe("unproven");
     const none = { ...plain, verification: { ...plain.verification, checks: [] } };
-    const unchecked = judge({ policy: none, catalogue: catalogue(nightly), jobs: [], nowMs });
+    const unchecked = judge({ policy: none, keys: [], catalogue: catalogue(nightly), jobs: [], nowMs });
     expect(unchecked.proof).toBe("unproven");
     expect(unchecked.conditions.map((c) => c.kind)).toContain("unproven");
   });
@@ -224,7 +234,7 @@ describe("the log", () => {
 
 describe("what lies outside the catalogue", () => {
   it("is told where the store cannot be reached or belongs to somebody else", () => {
-    const { catalogue: _, ...unread } = { policy: plain, catalogue, jobs: [], nowMs };
+    const { catalogue: _, ...unread } = { policy: plain, keys: [], catalogue, jobs: [], nowMs };
     expect(judge(unread).conditions.map((c) => c.kind)).toContain("store-unreachable");
     expect(judge(unread).proof).toBe("unproven");
     expect(conditions({ store: { ...store, identity: "foreign", detail: "cluster b" } })).toContain(
@@ -257,6 +267,7 @@ describe("what lies outside the catalogue", () => {
       severity: "critical",
     } as const;
     const health = judge({
+      keys: [],
       policy: plain,
       catalogue: catalogue(nightly),
       source: { ...source, drift: [drift] },
@@ -274,6 +285,7 @@ describe("what lies outside the catalogue", () => {
   it("is told where a job failed, was lost or was changed; a later success ends it", () => {
     const failed = { outcome: "failed", exitStatus: 6, code: "tool-failed", message: "no space" } as const;
     const health = judge({
+      keys: [],
       policy: plain,
       catalogue: catalogue(nightly),
       jobs: [heldJob("capture", [failed])],
@@ -302,6 +314,7 @@ describe("what lies outside the catalogue", () => {
 describe("order, alerts and reports", () => {
   it("puts the worst first", () => {
     const health = judge({
+      keys: [],
       policy: { ...plain, suspended: true },
       jobs: [heldJob("capture", [{}], { ours: false })],
       nowMs,
@@ -320,7 +333,14 @@ describe("order, alerts and reports", () => {
       severity: "critical" as const,
       receivers: [],
     });
-    const { conditions: found } = judge({ policy: plain, catalogue: catalogue([]), store, jobs: [], nowMs });
+    const { conditions: found } = judge({
+      policy: plain,
+      keys: [],
+      catalogue: catalogue([]),
+      store,
+      jobs: [],
+      nowMs,
+    });
     const fired = firedAlerts(found, [rule("backup-missing"), rule("backup-too-small")]);
     expect(fired.map((f) => f.alert.name)).toEqual(["backup-missing"]);
   });

@@ -32,7 +32,15 @@ const objectives = { rpoMs: 1_800_000, rtoMs: 3_600_000, reachMs: 7 * dayMs, pit
 
 function health(catalogue: Catalogue, source?: SourceFacts): PolicyHealth {
   const logReachMs = storedMsOf(last);
-  const shared = { policy: policy({ log, objectives }), catalogue, store: ours, jobs: [], nowMs, logReachMs };
+  const shared = {
+    policy: policy({ log, objectives }),
+    keys: [],
+    catalogue,
+    store: ours,
+    jobs: [],
+    nowMs,
+    logReachMs,
+  };
   return judge(source === undefined ? shared : { ...shared, source });
 }
 

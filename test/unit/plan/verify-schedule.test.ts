@@ -18,7 +18,10 @@ function verifications(
     everyMs,
     automated: "yes",
   }));
-  const subject = policy({ name, verification: { name: "standard", minimumSizeRatio: 0.8, checks } });
+  const subject = policy({
+    name,
+    verification: { name: "standard", minimumSizeRatio: 0.8, escrowEveryMs: 1, checks },
+  });
   const set: PolicySet = {
     policies: [subject],
     stores: [],
@@ -80,6 +83,7 @@ describe("verification jobs", () => {
         verification: {
           name: "standard",
           minimumSizeRatio: 0.8,
+          escrowEveryMs: 90 * dayMs,
           checks: [{ name: "whole stack", level: 6, everyMs, automated: "yes" }],
         },
       });

@@ -45,6 +45,7 @@ describe("readPolicySet", () => {
       schedule: { timeZone: "Etc/UTC" },
       onDrift: "mend",
       canaryEveryMs: 0,
+      verification: { minimumSizeRatio: 0.8, escrowEveryMs: 180 * 86_400_000 },
     });
     const reach = locate({ kind: "BackupPolicy", name: "db" }, ["spec", "objectives", "reach"]);
     const line = all.split("\n")[reach.line - 1] ?? "";

@@ -86,6 +86,7 @@ export function policy(change: Partial<Policy> = {}): Policy {
     verification: {
       name: "standard",
       minimumSizeRatio: 0.8,
+      escrowEveryMs: 180 * dayMs,
       checks: [
         { name: "backup exists", level: 0, everyMs: dayMs, automated: "yes" },
         { name: "full restore", level: 5, everyMs: 30 * dayMs, automated: "partial" },
