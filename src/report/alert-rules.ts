@@ -9,9 +9,12 @@ import { oneLine } from "./escape.ts";
 export interface AlertRulesInput {
   readonly alerts: readonly AlertRule[];
   readonly policies: readonly Policy[];
-  /** What stands before `NAME.md` in `runbook_url`, with its slash; without it there is no such annotation. */
+  /** What stands before `NAME.md` in `runbook_url`, with its slash; {@link runbooksFolder} when not given. */
   readonly runbooks?: string;
 }
+
+/** Where the pages lie in this repository. */
+export const runbooksFolder = "docs/runbooks/";
 
 interface PrometheusRule {
   readonly alert: string;
@@ -24,6 +27,28 @@ interface PrometheusRule {
   readonly runbook: string;
 }
 
+/** Conditions with a page in {@link runbooksFolder}; an alert on another one names none, rather than one that is not there. */
+export const runbookPages: readonly string[] = [
+  "backup-failed",
+  "backup-missing",
+  "backup-missing-by-schedule",
+  "backup-too-small",
+  "verification-failed",
+  "verification-overdue",
+  "unproven",
+  "escrow-unproven",
+  "rpo-missed",
+  "rto-missed",
+  "reach-missed",
+  "pitr-gap",
+  "log-behind",
+  "log-slot-lost",
+  "source-drift",
+  "job-drift",
+  "report-overdue",
+  "holdfast-silent",
+];
+
 /** Next command by condition; `{{ $labels.policy }}` is filled in by Prometheus. */
 const policyLabel = "{{ $labels.policy }}";
 const actions: Readonly<Record<string, string>> = {
@@ -32,6 +57,7 @@ const actions: Readonly<Record<string, string>> = {
   "verification-failed": `holdfast verify ${policyLabel}`,
   "verification-overdue": `holdfast verify ${policyLabel}`,
   unproven: `holdfast verify ${policyLabel}`,
+  "escrow-unproven": `holdfast verify ${policyLabel} --level 3 --identity FILE`,
   "rto-missed": `holdfast verify ${policyLabel} --level 5`,
   "pitr-gap": `holdfast backup ${policyLabel}`,
   "log-slot-lost": `holdfast backup ${policyLabel} --full`,
@@ -53,7 +79,7 @@ export function renderAlertRules(input: AlertRulesInput): string {
     "groups:",
     "  - name: holdfast",
     "    rules:",
-    ...rules.flatMap((rule) => ruleLines(rule, input.runbooks)),
+    ...rules.flatMap((rule) => ruleLines(rule, input.runbooks ?? runbooksFolder)),
   ].join("\n")}\n`;
 }
 
@@ -91,6 +117,7 @@ function rulesOf(alert: AlertRule, { policies }: AlertRulesInput): readonly Prom
   const bySchedule = {
     ...rule,
     alert: `${rule.alert}BySchedule`,
+    runbook: `${rule.runbook}-by-schedule`,
     summary: `${policyLabel} has no backup in its time`,
   };
   if (daily.length === 0) return [bySchedule];
@@ -109,13 +136,14 @@ const silence: PrometheusRule = {
   expr: "absent(holdfast_up == 1)",
   for: "5m",
   severity: "critical",
-  summary: "Holdfast gives no sign of life: nothing is backed up, verified or reported",
+  summary: "Holdfast is silent or stuck: perhaps nothing is backed up, verified or reported",
   description: "No reconciler with a turning loop has been scraped for five minutes.",
   action: "look at the reconciler's process and log, then holdfast doctor",
   runbook: "holdfast-silent",
 };
 
-function ruleLines(rule: PrometheusRule, runbooks: string | undefined): readonly string[] {
+function ruleLines(rule: PrometheusRule, runbooks: string): readonly string[] {
+  const page = runbookPages.includes(rule.runbook) ? `${runbooks}${rule.runbook}.md` : undefined;
   return [
     `      - alert: ${rule.alert}`,
     `        expr: ${quoted(rule.expr)}`,
@@ -125,7 +153,7 @@ function ruleLines(rule: PrometheusRule, runbooks: string | undefined): readonly
     `          summary: ${quoted(rule.summary)}`,
     `          description: ${quoted(rule.description)}`,
     `          action: ${quoted(rule.action)}`,
-    ...(runbooks === undefined ? [] : [`          runbook_url: ${quoted(`${runbooks}${rule.runbook}.md`)}`]),
+    ...(page === undefined ? [] : [`          runbook_url: ${quoted(page)}`]),
   ];
 }
 

@@ -100,7 +100,7 @@ export const metricFacts = {
     ["policy"],
   ],
   holdfast_all_well: ["1 while every policy is proved and nothing critical holds.", []],
-  holdfast_up: ["1 while the reconciler's loop turns.", []],
+  holdfast_up: ["1 while the reconciler's loop turns and nothing in it needs somebody.", []],
   holdfast_last_poll_timestamp_seconds: ["When the policy repository was last polled, Unix seconds.", []],
   holdfast_last_poll_ok: ["1 when that poll succeeded.", []],
   holdfast_last_applied_timestamp_seconds: ["When a revision was last applied, Unix seconds.", []],

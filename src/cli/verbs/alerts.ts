@@ -1,4 +1,4 @@
-import { renderAlertRules } from "../../report/alert-rules.ts";
+import { renderAlertRules, runbooksFolder } from "../../report/alert-rules.ts";
 import { print } from "../console.ts";
 import { type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
 
@@ -9,7 +9,7 @@ interface AlertsOptions extends SharedOptions {
 /** Offline: the alert table of the policies as a file for Prometheus' `rule_files`. */
 export function alertsCommand() {
   return withWorldOptions(verbCommand("alerts", "prints the alert table as Prometheus rules", ["text"]))
-    .option("--runbooks <url>", "what runbook_url begins with")
+    .option("--runbooks <url>", `what runbook_url begins with; ${runbooksFolder} when not given`)
     .action(async (options: AlertsOptions) => {
       const { readPolicies } = await import("../wire.ts");
       const { set } = await readPolicies(options);

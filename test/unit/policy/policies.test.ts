@@ -127,6 +127,7 @@ describe("the shipped policies", () => {
   it("the checklist and the alerts", () => {
     const [checklist] = set.checklists;
     expect(checklist?.minimumSizeRatio).toBe(0.8);
+    expect(checklist?.escrowEveryMs).toBe(180 * dayMs);
     expect(checklist?.checks.map((c) => [c.name, c.level, c.everyMs / dayMs, c.automated])).toEqual([
       ["Backup exists", 0, 1, "yes"],
       ["Backup size reasonable", 1, 1, "yes"],
@@ -152,6 +153,7 @@ describe("the shipped policies", () => {
       "log-slot-lost",
       "verification-overdue",
       "unproven",
+      "escrow-unproven",
       "source-drift",
       "job-drift",
       "report-overdue",
