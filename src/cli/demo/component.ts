@@ -72,18 +72,6 @@ export async function loseServer(stage: Stage, name: string, server: Lost): Prom
   return { policy: name, point: manifest.id, finishedAt: manifest.finishedAt, proof, rpoSeconds, rtoSeconds };
 }
 
-/** The key in the safe alone opens a point of each; it is on record then. @throws verification-failed, key-wrong */
-export async function proveEscrow(stage: Stage, shown: readonly Shown[]): Promise<void> {
-  for (const { policy, point } of shown) {
-    const { ok, provedKeys } = await verify(stage.escrow, findPolicy(stage.escrow, policy), {
-      level: 3,
-      point,
-    });
-    requireThat(ok && provedKeys.length > 0, `${policy}: the escrowed key has not opened ${point}`);
-  }
-  stage.say(`the escrowed key alone opens a point of each of the ${shown.length}, and that is on record`);
-}
-
 /** The level reached for the point, which is the highest of the checklist. @throws verification-failed */
 export async function prove(stage: Stage, world: WiredWorld, name: string, point: string): Promise<number> {
   const { ok, verdict } = await verify(world, findPolicy(world, name), { level: 5, point });

@@ -15,7 +15,7 @@ import { renderDemoTable } from "../../report/tables.ts";
 import { columns, complain, openLogger, openSteps, paintFor, print, printJson } from "../console.ts";
 import { listenForInterrupts } from "../interrupt.ts";
 import { type WiredWorld, wire } from "../wire.ts";
-import { type DemoServer, proveEscrow } from "./component.ts";
+import type { DemoServer } from "./component.ts";
 import { demoComponents } from "./components.ts";
 import { pushPolicies } from "./policy-repository.ts";
 import { showDatabase } from "./postgresql.ts";
