@@ -21,7 +21,7 @@ import { pushPolicies } from "./policy-repository.ts";
 import { showDatabase } from "./postgresql.ts";
 import { runHoldfast, startReconciler } from "./reconciler-process.ts";
 import { startLoad, startSource } from "./source-server.ts";
-import { requireThat, type Shown, type Stage, until } from "./stage.ts";
+import { requireThat, type Shown, type Stage, until, untilCaptured } from "./stage.ts";
 
 export interface DemoOptions {
   readonly format: string;
@@ -89,8 +89,10 @@ export async function demo(options: DemoOptions): Promise<void> {
     await untilApplied(stage, state, commit);
     const policy = findPolicy(world, "postgresql");
     const shown: Shown[] = [await showDatabase({ ...stage, source, load, policy })];
-    for (const [name, server] of others) shown.push(await server.show(stage, name));
+    for (const name of others.keys()) await untilCaptured(stage, findPolicy(world, name));
+    // Before the other disasters: at an instant inside one of them there would be nothing to find.
     const proof = await proveStack(stage);
+    for (const [name, server] of others) shown.push(await server.show(stage, name));
     const report = await commitReport(stage, { clone, state, identityFile, remote });
     await reconciler.stop();
     const notShown = [...absent, ...withoutAct(shown, absent)];
@@ -169,7 +171,7 @@ function withoutAct(shown: readonly Shown[], absent: readonly Absent[]): readonl
 async function proveStack({ escrow, say }: Stage): Promise<number> {
   const { ok, verdicts } = await verifyAll(escrow, {});
   const bad = verdicts.flatMap(({ policy, checks }) =>
-    checks.filter((c) => !c.ok).map((c) => `${policy}: ${c.name}: ${c.detail}`),
+    checks.filter((c) => !c.ok && c.name !== "whole stack").map((c) => `${policy}: ${c.name}: ${c.detail}`),
   );
   requireThat(ok, bad[0] ?? "the whole stack is not proved");
   const [verdict] = verdicts;
