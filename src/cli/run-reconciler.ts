@@ -22,6 +22,7 @@ import { readBundle, readSchemas } from "./policy-files.ts";
 import { openPlatform, openSource } from "./reconciler.ts";
 import {
   currentConditions,
+  isPolling,
   type StatusFacts,
   type StatusServer,
   startStatusServer,
@@ -33,7 +34,6 @@ const usualPollMs = 60_000;
 const observeEveryMs = 5 * 60_000;
 const stopGraceMs = 20_000;
 const tellEveryMs = 60_000;
-const hangMs = 10 * 60_000;
 
 export interface RunnerOptions extends SharedOptions {
   readonly repository?: string;
@@ -225,12 +225,6 @@ async function everyMinute(signal: AbortSignal, look: () => Promise<void>): Prom
     await systemClock.wait(tellEveryMs, signal).catch(() => undefined);
     if (!signal.aborted) await look().catch((error: unknown) => complain(`· alerts: ${String(error)}`));
   }
-}
-
-/** A loop that hangs has no state for it: its last poll grows old. */
-function isPolling(loop: LoopStatus, world: WiredWorld): boolean {
-  const pollEveryMs = world.set.reconciler?.pollEveryMs ?? usualPollMs;
-  return systemClock.nowMs() - Date.parse(loop.lastPollAt) < 3 * pollEveryMs + hangMs;
 }
 
 function alertOf({ alert, condition }: FiredAlert): Alert {

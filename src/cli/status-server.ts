@@ -68,11 +68,20 @@ export async function startStatusServer(
   };
 }
 
+const usualPollMs = 60_000;
+const hangMs = 10 * 60_000;
+
+/** A loop that hangs has no state for it: its last poll grows old. */
+export function isPolling(loop: LoopStatus | undefined, world: WiredWorld): boolean {
+  const pollEveryMs = world.set.reconciler?.pollEveryMs ?? usualPollMs;
+  return loop !== undefined && world.clock.nowMs() - Date.parse(loop.lastPollAt) < 3 * pollEveryMs + hangMs;
+}
+
 async function answer(url: string, response: ServerResponse, facts: StatusFacts): Promise<void> {
   const path = url.split("?")[0];
   if (path === "/healthz") {
-    // Alive and polling; what the backups are worth is not a reason to restart us.
-    const isFine = facts.isWaiting === true || (facts.loop !== undefined && facts.loop.state !== "stalled");
+    // Alive and polling; neither what the backups are worth nor a broken commit is a reason to restart us.
+    const isFine = facts.isWaiting === true || isPolling(facts.loop, facts.world);
     return send(
       response,
       isFine ? 200 : 503,

@@ -135,6 +135,9 @@ it("keeps the last good policies under a broken commit and says so everywhere", 
   });
   expect(readFileSync(join(state, "jobs/postgresql~capture.json"), "utf8")).toContain("30 3 * * *");
   expect(await metrics()).toMatch(/policy_broken[^\n]* 1/);
+  // Nobody is helped by a restart: the policies in force go on.
+  for (const path of ["healthz", "readyz"])
+    expect((await fetch(`http://127.0.0.1:${port}/${path}`)).status).toBe(200);
   const shown = await holdfast([
     "status",
     "--policies",
