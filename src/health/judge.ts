@@ -7,6 +7,7 @@ import type { KeyRecipient, Policy } from "../policy/model.ts";
 import { reachableRanges } from "../recovery/chain.ts";
 import type { Condition, PolicyHealth } from "../state/health.ts";
 import type { ActualJob, SourceFacts, StoreFacts } from "../state/job.ts";
+import { captureRuns } from "./captures.ts";
 import { worstFirst } from "./conditions.ts";
 import { judgeEscrow } from "./judge-escrow.ts";
 import { judgeJobs, judgeSource, judgeStore } from "./judge-facts.ts";
@@ -69,6 +70,7 @@ export function judge(input: JudgeInput): PolicyHealth {
   const newest = points.at(-1);
   const oldest = points[0];
   const proven = newestProven(points);
+  const captures = captureRuns(input.jobs, nowMs);
   return {
     policy: policy.name,
     component: policy.component,
@@ -90,6 +92,7 @@ export function judge(input: JudgeInput): PolicyHealth {
     ranges,
     ...(exposureMs === undefined ? {} : { exposureSeconds: Math.round(exposureMs / 1000) }),
     measured,
+    ...(captures === undefined ? {} : { captures }),
     target: { rpoSeconds: policy.objectives.rpoMs / 1000, rtoSeconds: policy.objectives.rtoMs / 1000 },
     conditions: worstFirst(conditions),
   };

@@ -116,7 +116,34 @@ export function renderStatus(healths: readonly PolicyHealth[], options: TimedOpt
   );
   const conditions = healths.flatMap((h) => h.conditions);
   const told = conditions.length === 0 ? [] : ["", ...conditions.flatMap((c) => conditionLines(c, paint))];
-  return lines(table, told, "", statusVerdict(healths, conditions, paint));
+  return lines(table, runTable(healths, options), told, "", statusVerdict(healths, conditions, paint));
+}
+
+/** Below the first table, which is as wide as a terminal; nothing where no platform holds a job. */
+function runTable(healths: readonly PolicyHealth[], options: TimedOptions): readonly string[] {
+  const { paint, nowMs } = options;
+  const rows = healths.flatMap(({ policy, captures }): (readonly (string | TextCell)[])[] => {
+    if (captures === undefined) return [];
+    const { running, last, nextAt } = captures;
+    const lastCell =
+      last === undefined
+        ? running
+          ? { text: "runs all the time", paint: paint.good }
+          : { text: "none", paint: paint.warn }
+        : {
+            text: `${formatAge(last.at, nowMs)}, ${last.outcome}`,
+            paint:
+              last.outcome === "succeeded" ? paint.good : last.outcome === "running" ? paint.dim : paint.bad,
+          };
+    return [[policy, lastCell, nextAt === undefined ? "–" : formatAge(nextAt, nowMs)]];
+  });
+  if (rows.length === 0) return [];
+  const head = [
+    { heading: "POLICY", elastic: true as const },
+    { heading: "LAST RUN" },
+    { heading: "NEXT RUN" },
+  ];
+  return ["", ...textTable(head, rows, options)];
 }
 
 function measuredCell(

@@ -3,6 +3,7 @@ import type { Instant } from "../catalogue/instant.ts";
 import type { PointId, Verdict } from "../catalogue/manifest.ts";
 import type { ComponentKind } from "../component.ts";
 import type { ProofLevel } from "../policy/model.ts";
+import type { Run } from "./job.ts";
 
 export type ConditionKind =
   | "backup-missing"
@@ -53,6 +54,15 @@ export interface CheckState {
   readonly verdict?: Verdict;
 }
 
+export interface CaptureRuns {
+  /** One is under way, or the resident that takes them is alive. */
+  readonly running: boolean;
+  /** The newest run the platform remembers; a resident has none. */
+  readonly last?: { readonly at: Instant; readonly outcome: Run["outcome"] };
+  /** When the schedule is due next; none for a resident and for a suspended policy. */
+  readonly nextAt?: Instant;
+}
+
 export interface PolicyHealth {
   readonly policy: string;
   readonly component: ComponentKind;
@@ -70,6 +80,8 @@ export interface PolicyHealth {
   readonly exposureSeconds?: number;
   /** Last figures a restore has measured. */
   readonly measured: { readonly rpoSeconds?: number; readonly rtoSeconds?: number; readonly at?: Instant };
+  /** How its captures run; undefined where no platform holds a job of them. */
+  readonly captures?: CaptureRuns;
   readonly target: { readonly rpoSeconds: number; readonly rtoSeconds: number };
   /** Worst first. */
   readonly conditions: readonly Condition[];

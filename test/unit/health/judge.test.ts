@@ -97,6 +97,36 @@ const withLog: Policy = {
   },
 };
 
+describe("the runs of captures", () => {
+  const of = (jobs: readonly ActualJob[]) =>
+    judge({ policy: plain, catalogue: catalogue(nightly), source, store, jobs, nowMs }).captures;
+
+  it("are told by the newest of the capturing jobs and the next time of any", () => {
+    const older = { startedAt: instant(nowMs - 9 * hourMs), outcome: "failed" } as const;
+    const full = heldJob("capture", [older]);
+    const weekly = { kind: "cron", cron: "0 1 * * 0", timeZone: "Etc/UTC" } as const;
+    const jobs = [
+      heldJob("capture", [older, {}]),
+      { ...full, job: { ...full.job, schedule: weekly } },
+      heldJob("verify", [{ startedAt: instant(nowMs), outcome: "failed" }]),
+    ];
+    expect(of(jobs)).toEqual({
+      running: false,
+      last: { at: instant(nowMs - hourMs), outcome: "succeeded" },
+      nextAt: "2026-11-23T02:00:00.000Z",
+    });
+  });
+
+  it("have no next one where the policy is suspended or a resident takes them, and are not there without a job", () => {
+    const suspended = heldJob("capture", []);
+    expect(of([{ ...suspended, job: { ...suspended.job, suspended: true } }])).toEqual({ running: false });
+    const resident = heldJob("capture", [], { running: true });
+    const all = { ...resident.job, schedule: { kind: "resident" } } as const;
+    expect(of([{ ...resident, job: all }])).toEqual({ running: true });
+    expect(of([heldJob("prune", [{}])])).toBeUndefined();
+  });
+});
+
 describe("a policy where all is well", () => {
   it("has no condition and is proved", () => {
     const health = judge({

@@ -101,6 +101,21 @@ describe("json", () => {
     ["restore", checksJson(true, [{ name: "a", ok: true, detail: "b" }], { directory: "x" })],
     ["plan", planJson(plan)],
     ["status", statusJson([health()], nowMs)],
+    [
+      "status",
+      statusJson(
+        [
+          health({
+            captures: {
+              running: false,
+              last: { at: "2026-11-22T02:12:00.000Z", outcome: "succeeded" },
+              nextAt: "2026-11-23T02:00:00.000Z",
+            },
+          }),
+        ],
+        nowMs,
+      ),
+    ],
     ["report", reportJson({ ok: true, report: "2026/W47.md", files: ["README.md"], commit: null })],
     ["simulate", simulateJson(simulations)],
     ["demo", demoJson(demo)],
@@ -156,6 +171,16 @@ describe("text", () => {
         .at(-1),
     ).toMatch(/^<g>/);
     expect(renderStatus([], { ...plain, paint: marked })).toMatch(/^<b>no policy/);
+    const last = { at: "2026-11-22T02:12:00.000Z", outcome: "failed" } as const;
+    const runs = renderStatus(
+      [
+        health({ captures: { running: false, last, nextAt: "2026-11-23T02:00:00.000Z" } }),
+        health({ policy: "models", captures: { running: true } }),
+      ],
+      plain,
+    );
+    expect(runs).toContain("postgresql  3 h ago, failed    in 20 h 48 min");
+    expect(runs).toContain("models      runs all the time  –");
     expect(renderVerdict(verdict(nowMs, 3, { asked: 4 }), marked)).toContain(
       "<b>postgresql 20261121T020000Z is NOT proved: level 3 of 4 reached</b>",
     );
