@@ -20,6 +20,17 @@ export interface ComponentFacts {
   readonly keepsVersions?: boolean;
   /** Order of a full-stack restore: lower comes first. */
   readonly restoreOrder: number;
+  /**
+   * Where runs speak to the API server of the cluster they run in: the account each kind of run has for it. Its rights
+   * are the engine's to say.
+   */
+  readonly clusterAccounts?: {
+    readonly capture: string;
+    /** For levels that restore. */
+    readonly drill: string;
+    /** A policy whose connection has this field speaks to another cluster, with what stands there. */
+    readonly unless: string;
+  };
 }
 
 export const components = {
@@ -88,6 +99,7 @@ export const components = {
     methods: ["velero"],
     carriedByTool: ["velero"],
     restoreOrder: 7,
+    clusterAccounts: { capture: "velero-capture", drill: "velero-drill", unless: "kubeconfig" },
   },
 } as const satisfies Record<string, ComponentFacts>;
 

@@ -12,6 +12,7 @@ import type { Exec } from "../exec/exec.ts";
 import type { Logger } from "../log.ts";
 import type { Policy, SecretReference } from "../policy/model.ts";
 import type { LogStore } from "../repository/repository.ts";
+import type { ClusterAccount } from "../state/cluster-account.ts";
 import type { SourceFacts } from "../state/job.ts";
 import type { Clock } from "../time/clock.ts";
 
@@ -111,6 +112,8 @@ export interface Engine {
   readonly kind: ComponentKind;
   /** Pure: the programs the policy's captures, restores and drills start. */
   programs?(policy: Policy): readonly ProgramNeed[];
+  /** Pure: what the policy's runs, and a look at its source, may do at the API server of their own cluster. */
+  accounts?(policy: Policy): readonly ClusterAccount[];
   /** How stored pieces of the log are named; absent where the component has no log. */
   readonly logNames?: LogNames;
   /** Never throws for an unreachable source: `reachable` is false then. */

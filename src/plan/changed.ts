@@ -1,7 +1,16 @@
 /** Which fields of a job differ. */
 import type { Job } from "../state/job.ts";
 
-const compared = ["policy", "kind", "schedule", "argv", "deadlineMs", "suspended", "group"] as const;
+const compared = [
+  "policy",
+  "kind",
+  "schedule",
+  "argv",
+  "deadlineMs",
+  "suspended",
+  "group",
+  "account",
+] as const;
 
 /** Names of the fields that differ, in a fixed order; empty for equal jobs. */
 export function changedFields(was: Job, is: Job): readonly string[] {
@@ -9,6 +18,6 @@ export function changedFields(was: Job, is: Job): readonly string[] {
 }
 
 function textOf(value: Job[(typeof compared)[number]]): string {
-  if (typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value);
+  if (typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value) ?? "";
   return JSON.stringify(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -2,7 +2,7 @@
  * The jobs a policy set wants to have. Verifications and pruning get a minute and an hour from a hash of their
  * key, so that they spread over the day and are the same on every machine.
  */
-import { type ComponentKind, components } from "../component.ts";
+import { type ComponentKind, componentFacts, components } from "../component.ts";
 import type { CheckRequirement, Policy, PolicySet, ProofLevel, ReconcilerSettings } from "../policy/model.ts";
 import type { Job } from "../state/job.ts";
 import type { Note } from "../state/plan.ts";
@@ -11,6 +11,8 @@ const dayMs = 86_400_000;
 const hourMs = 3_600_000;
 /** Reading a whole store can take long; a capture's own deadline is no measure of it. */
 const shortestDeadlineMs = 6 * hourMs;
+/** Below it nothing but the store is asked. */
+const firstRestoringLevel = 4;
 
 export interface DesiredJobs {
   readonly jobs: readonly Job[];
@@ -40,7 +42,8 @@ export function desiredJobs(set: PolicySet, builtKinds: readonly ComponentKind[]
 function captureJobs(policy: Policy): readonly Job[] {
   const { name, schedule, capture, log } = policy;
   const shared = { policy: name, deadlineMs: policy.deadlineMs, suspended: policy.suspended };
-  const captureJob = { ...shared, key: `${name}/capture`, kind: "capture" as const };
+  const account = accountOf(policy, "capture");
+  const captureJob = { ...shared, ...account, key: `${name}/capture`, kind: "capture" as const };
   const jobs: Job[] = [
     schedule.kind === "cron"
       ? {
@@ -56,6 +59,7 @@ function captureJobs(policy: Policy): readonly Job[] {
     const timeZone = schedule.kind === "cron" ? schedule.timeZone : "Etc/UTC";
     jobs.push({
       ...shared,
+      ...account,
       key: `${name}/capture-full`,
       kind: "capture",
       schedule: { kind: "cron", cron: capture.fullCron, timeZone },
@@ -102,6 +106,7 @@ function verifyJobs(policy: Policy): readonly Job[] {
         deadlineMs: Math.max(policy.deadlineMs, shortestDeadlineMs),
         suspended: policy.suspended,
         group: `${policy.name}/verify`,
+        ...(check.level >= firstRestoringLevel ? accountOf(policy, "drill") : {}),
       };
     });
 }
@@ -127,8 +132,15 @@ function stackJob({ name }: ReconcilerSettings, policies: readonly Policy[]): re
       ),
       suspended: false,
       group: key,
+      ...policies.reduce<Pick<Job, "account">>((found, p) => ({ ...accountOf(p, "drill"), ...found }), {}),
     },
   ];
+}
+
+function accountOf(policy: Policy, part: "capture" | "drill"): Pick<Job, "account"> {
+  const { clusterAccounts: accounts } = componentFacts(policy.component);
+  if (accounts === undefined || policy.connection[accounts.unless] !== undefined) return {};
+  return { account: accounts[part] };
 }
 
 function pruneJob(policy: Policy): Job {

@@ -28,6 +28,8 @@ export interface Job {
   readonly suspended: boolean;
   /** Jobs with the same group never run at the same time. */
   readonly group: string;
+  /** The account with which the run speaks to a platform that has accounts; most runs need none. */
+  readonly account?: string;
 }
 
 /** Whether a job's runs say something about a policy. */

@@ -1,14 +1,19 @@
 import { Option } from "commander";
+import { engines } from "../../engine/engines.ts";
 import { type InstallSettings, installObjects } from "../../platform/kubernetes/objects/install.ts";
 import { usualSettings } from "../../platform/kubernetes/objects/settings.ts";
+import type { PolicySet } from "../../policy/model.ts";
+import type { ClusterAccount } from "../../state/cluster-account.ts";
 import { print, printJson } from "../console.ts";
 import { verbCommand } from "../options.ts";
+import { readPolicies } from "../wire.ts";
 
 interface InstallOptions {
   readonly output: "yaml" | "json";
   readonly namespace: string;
   readonly image: string;
   readonly repository: string;
+  readonly policies?: string;
 }
 
 export function installCommand() {
@@ -19,12 +24,24 @@ export function installCommand() {
     .option("--namespace <name>", "where everything lives", usualSettings.namespace)
     .option("--image <name>", "image of the reconciler and of the runs", usualSettings.image)
     .option("--repository <url>", "the policy repository", "https://git.example.org/backup-policies.git")
-    .action(async ({ output, namespace, image, repository }: InstallOptions) => {
-      const settings: InstallSettings = { ...usualSettings, namespace, image, repositoryUrl: repository };
+    .option("--policies <dir>", "with the rights that the runs of these policies need in the cluster")
+    .action(async ({ output, namespace, image, repository, policies }: InstallOptions) => {
+      const settings: InstallSettings = {
+        ...usualSettings,
+        namespace,
+        image,
+        repositoryUrl: repository,
+        ...(policies === undefined ? {} : { accounts: accountsOf((await readPolicies({ policies })).set) }),
+      };
       const objects = installObjects(settings);
       if (output === "json") printJson({ apiVersion: "v1", kind: "List", items: objects });
       else print((await installYaml(objects)).trimEnd());
     });
+}
+
+/** What the policies' engines ask for. */
+export function accountsOf(set: PolicySet): readonly ClusterAccount[] {
+  return set.policies.flatMap((policy) => engines[policy.component]?.accounts?.(policy) ?? []);
 }
 
 /** The objects as one stream of YAML documents. */

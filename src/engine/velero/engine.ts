@@ -8,10 +8,12 @@ import { start } from "./drill.ts";
 import { inspect } from "./inspect.ts";
 import { mend, probe } from "./probe.ts";
 import { restore } from "./restore.ts";
+import { accounts } from "./rights.ts";
 
 export const velero: Engine = {
   kind: "kubernetes",
   programs: programNeeds,
+  accounts,
   probe,
   mend,
   capture,

@@ -4,23 +4,34 @@ import type { Expected } from "./coverage.ts";
 import { isIncluded, type VeleroSettings } from "./settings.ts";
 
 export async function readExpected(cluster: Cluster, settings: VeleroSettings): Promise<Expected> {
-  const namespaces = (await cluster.list("/api/v1/namespaces"))
-    .filter((n) => n.status?.["phase"] !== "Terminating")
-    .map((n) => n.metadata.name);
-  const included = (objects: readonly KubeObject[]): readonly KubeObject[] =>
-    objects.filter((o) => isIncluded(settings, o.metadata.namespace ?? ""));
-  const claims = settings.persistentVolumes
-    ? included(await cluster.list("/api/v1/persistentvolumeclaims")).filter(
-        (c) => c.status?.["phase"] === "Bound",
-      )
-    : [];
+  const { namespaces, claims } = await readOutline(cluster, settings);
   const pods =
     claims.length === 0
       ? []
-      : included(await cluster.list("/api/v1/pods")).filter((p) => p.status?.["phase"] === "Running");
+      : included(settings, await cluster.list("/api/v1/pods")).filter(
+          (p) => p.status?.["phase"] === "Running",
+        );
   const data = [];
   for (const resource of ["secrets", "configmaps"]) {
-    for (const object of included(await cluster.list(`/api/v1/${resource}`))) data.push({ resource, object });
+    const found = included(settings, await cluster.list(`/api/v1/${resource}`));
+    for (const object of found) data.push({ resource, object });
   }
   return { namespaces, claims, pods, data };
+}
+
+/** What can be seen without reading a Secret: namespaces, and claims with a volume behind them. */
+export async function readOutline(
+  cluster: Cluster,
+  settings: VeleroSettings,
+): Promise<Pick<Expected, "namespaces" | "claims">> {
+  const namespaces = (await cluster.list("/api/v1/namespaces"))
+    .filter((n) => n.status?.["phase"] !== "Terminating")
+    .map((n) => n.metadata.name);
+  if (!settings.persistentVolumes) return { namespaces, claims: [] };
+  const claims = included(settings, await cluster.list("/api/v1/persistentvolumeclaims"));
+  return { namespaces, claims: claims.filter((c) => c.status?.["phase"] === "Bound") };
+}
+
+function included(settings: VeleroSettings, objects: readonly KubeObject[]): readonly KubeObject[] {
+  return objects.filter((o) => isIncluded(settings, o.metadata.namespace ?? ""));
 }

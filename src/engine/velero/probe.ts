@@ -5,7 +5,7 @@ import type { EngineContext } from "../engine.ts";
 import { identityOf } from "./capture.ts";
 import { openCluster } from "./cluster.ts";
 import { driftOf, locationSetting, scheduleSetting } from "./drift.ts";
-import { readExpected } from "./expected.ts";
+import { readOutline } from "./expected.ts";
 import { requireBucket, veleroApi, veleroPath } from "./objects.ts";
 import { askVelero } from "./presence.ts";
 import { settingsOf } from "./settings.ts";
@@ -20,7 +20,7 @@ export async function probe(context: EngineContext): Promise<SourceFacts> {
     const cluster = await openCluster(context, context.signal);
     const version = await cluster.versionText();
     const velero = await askVelero(context, cluster);
-    const expected = await readExpected(cluster, settings);
+    const expected = await readOutline(cluster, settings);
     const agent = await cluster.get(`/apis/apps/v1/namespaces/${namespace}/daemonsets/node-agent`);
     const count = (name: string): number => Number(agent?.status?.[name] ?? 0);
     return {

@@ -4,13 +4,18 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { instant } from "../../../src/catalogue/instant.ts";
 import { parseSlot } from "../../../src/cli/options.ts";
-import { installYaml } from "../../../src/cli/verbs/install.ts";
+import { readPolicyPaths, readSchemas } from "../../../src/cli/policy-files.ts";
+import { accountsOf, installYaml } from "../../../src/cli/verbs/install.ts";
+import { type ComponentKind, componentFacts, componentKinds } from "../../../src/component.ts";
+import { engines } from "../../../src/engine/engines.ts";
+import { desiredJobs } from "../../../src/plan/jobs.ts";
 import { describeDrift, driftOf } from "../../../src/platform/kubernetes/objects/drift.ts";
 import { installObjects } from "../../../src/platform/kubernetes/objects/install.ts";
 import { jobObject, runObject } from "../../../src/platform/kubernetes/objects/job-objects.ts";
 import { objectName, runName, slotOfRunName } from "../../../src/platform/kubernetes/objects/names.ts";
 import { usualSettings } from "../../../src/platform/kubernetes/objects/settings.ts";
 import type { KubeObject } from "../../../src/platform/kubernetes/objects/shapes.ts";
+import { readPolicySet } from "../../../src/policy/read.ts";
 import type { Job } from "../../../src/state/job.ts";
 
 const job: Job = {
@@ -139,12 +144,78 @@ describe("drift", () => {
 });
 
 describe("an installation", () => {
+  const repositoryUrl = "https://git.example.org/backup-policies.git";
+  const kept = (name: string): string =>
+    readFileSync(new URL(`../../../deploy/kubernetes/${name}`, import.meta.url), "utf8");
+  const strategy = async () => readPolicySet(await readPolicyPaths(["policies"]), await readSchemas()).set;
+
   it("is the same by install and by deploy/kubernetes", async () => {
-    const objects = installObjects({
-      ...usualSettings,
-      repositoryUrl: "https://git.example.org/backup-policies.git",
+    const objects = installObjects({ ...usualSettings, repositoryUrl });
+    expect(kept("holdfast.yaml")).toBe(await installYaml(objects));
+    const accounts = accountsOf(await strategy());
+    const added = installObjects({ ...usualSettings, repositoryUrl, accounts }).filter(
+      (o) => !objects.some((base) => JSON.stringify(base) === JSON.stringify(o)),
+    );
+    expect(kept("velero/rights.yaml")).toBe(await installYaml(added));
+  });
+
+  it("tells a reconciler that waits or works from one that cannot yet, and restarts neither", () => {
+    const deployment = installObjects({ ...usualSettings, repositoryUrl }).find(
+      (o) => o.kind === "Deployment",
+    ) as never as {
+      spec: { template: { spec: { containers: readonly [Record<string, unknown>] } } };
+    };
+    const [container] = deployment.spec.template.spec.containers;
+    const port = { name: "status", containerPort: 9808, protocol: "TCP" };
+    expect(container).toMatchObject({
+      args: expect.arrayContaining(["--listen", `0.0.0.0:${port.containerPort}`]),
+      ports: [port],
+      readinessProbe: { httpGet: { path: "/readyz", port: port.name } },
+      livenessProbe: { httpGet: { path: "/healthz", port: port.name } },
     });
-    const kept = readFileSync(new URL("../../../deploy/kubernetes/holdfast.yaml", import.meta.url), "utf8");
-    expect(kept).toBe(await installYaml(objects));
+  });
+
+  it("grants what the policies' runs need and nothing to an installation without such policies", async () => {
+    const set = await strategy();
+    const accounts = accountsOf(set);
+    const names = installObjects({ ...usualSettings, repositoryUrl, accounts })
+      .filter((o) => o.kind === "ServiceAccount")
+      .map((o) => o.metadata.name);
+    const used = desiredJobs(set, componentKinds).jobs.flatMap(
+      (j) => podOfJob(j).serviceAccountName as string,
+    );
+    expect(names.filter((n) => n !== "holdfast-reconciler").sort()).toEqual([...new Set(used)].sort());
+    // A policy that brings a kubeconfig of its own is none of this cluster's business.
+    const elsewhere = set.policies.map((p) => ({ ...p, connection: { ...p.connection, kubeconfig: "/k" } }));
+    expect(accountsOf({ ...set, policies: elsewhere })).toEqual([]);
+    expect(
+      desiredJobs({ ...set, policies: elsewhere }, componentKinds).jobs.filter(
+        (j) => j.account !== undefined,
+      ),
+    ).toEqual([]);
+  });
+
+  it("gives a token to the pods with an account alone", async () => {
+    for (const wanted of desiredJobs(await strategy(), componentKinds).jobs)
+      expect([wanted.key, podOfJob(wanted).automountServiceAccountToken]).toEqual([
+        wanted.key,
+        ["kubernetes/capture", "kubernetes/verify-4", "kubernetes/verify-5"].includes(wanted.key),
+      ]);
+  });
+
+  it.each(componentKinds)("knows the accounts of %s by the same names as its engine", async (kind) => {
+    const policy = (await strategy()).policies.find((p) => p.component === kind);
+    if (policy === undefined) throw new Error("the strategy has every component");
+    const { capture, drill } = componentFacts(kind as ComponentKind).clusterAccounts ?? {};
+    const named = (engines[kind]?.accounts?.(policy) ?? []).flatMap((a) => a.name ?? []);
+    expect(named.sort()).toEqual([capture, drill].filter((n) => n !== undefined).sort());
   });
 });
+
+function podOfJob(wanted: Job): Record<string, unknown> {
+  const spec = jobObject(wanted, "r1", usualSettings)["spec"] as {
+    template?: { spec: object };
+    jobTemplate?: { spec: { template: { spec: object } } };
+  };
+  return (spec.template ?? spec.jobTemplate?.spec.template)?.spec as Record<string, unknown>;
+}

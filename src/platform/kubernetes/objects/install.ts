@@ -2,6 +2,7 @@
  * Everything a cluster needs before the first policy: namespace, accounts, rights, network policy and the
  * reconciler. `holdfast install` prints these and `deploy/kubernetes` holds the same ones.
  */
+import type { ClusterAccount, ClusterRight } from "../../../state/cluster-account.ts";
 import { ourLabels } from "./names.ts";
 import { restrictedContainer, restrictedPod } from "./pod.ts";
 import {
@@ -9,6 +10,7 @@ import {
   policiesConfigMap,
   reconcilerName,
   runnerName,
+  serviceAccountName,
   stateConfigMap,
 } from "./settings.ts";
 import type { KubeObject } from "./shapes.ts";
@@ -16,6 +18,8 @@ import type { KubeObject } from "./shapes.ts";
 export interface InstallSettings extends ObjectSettings {
   /** Repository of the policies; no credentials in it. */
   readonly repositoryUrl: string;
+  /** What runs of some components, and the reconciler's look at their sources, may do in the cluster. */
+  readonly accounts?: readonly ClusterAccount[];
 }
 
 /** Of the two reconcilers, the one that holds it works. */
@@ -44,8 +48,69 @@ export function installObjects(settings: InstallSettings): readonly KubeObject[]
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: reconcilerName },
       subjects: [{ kind: "ServiceAccount", name: reconcilerName, namespace }],
     },
+    ...accountObjects(namespace, settings.accounts ?? []),
     networkPolicy(namespace),
     reconciler(settings),
+  ];
+}
+
+/** Accounts of one name are one; rights in other namespaces need these to be there. */
+function accountObjects(namespace: string, accounts: readonly ClusterAccount[]): readonly KubeObject[] {
+  const names = [...new Set(accounts.map((a) => a.name))];
+  return names.flatMap((name) => {
+    const account = name === undefined ? reconcilerName : serviceAccountName(name);
+    const rights = unique(accounts.filter((a) => a.name === name).flatMap((a) => a.rights));
+    const places = [...new Set(rights.map((r) => r.namespace))];
+    return [
+      ...(name === undefined ? [] : [accountWithToken(namespace, account)]),
+      ...places.flatMap((place) =>
+        grant(
+          namespace,
+          account,
+          place,
+          rights.filter((r) => r.namespace === place),
+        ),
+      ),
+    ];
+  });
+}
+
+function unique(rights: readonly ClusterRight[]): readonly ClusterRight[] {
+  return [...new Map(rights.map((right) => [JSON.stringify(right), right])).values()];
+}
+
+function accountWithToken(namespace: string, name: string): KubeObject {
+  return {
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { name, namespace, labels: ourLabels },
+    automountServiceAccountToken: true,
+  };
+}
+
+/** Role and binding in `place`, or for the whole cluster; named so that two installations keep out of each other's way. */
+function grant(
+  namespace: string,
+  account: string,
+  place: string | undefined,
+  rights: readonly ClusterRight[],
+): readonly KubeObject[] {
+  const metadata = {
+    name: `${namespace}:${account}`,
+    ...(place === undefined ? {} : { namespace: place }),
+    labels: ourLabels,
+  };
+  const apiVersion = "rbac.authorization.k8s.io/v1";
+  const kind = place === undefined ? "ClusterRole" : "Role";
+  return [
+    { apiVersion, kind, metadata, rules: rights.map(({ namespace: _, ...rule }) => rule) },
+    {
+      apiVersion,
+      kind: `${kind}Binding`,
+      metadata,
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind, name: metadata.name },
+      subjects: [{ kind: "ServiceAccount", name: account, namespace }],
+    },
   ];
 }
 
@@ -151,6 +216,11 @@ function reconciler(settings: InstallSettings): KubeObject {
               ],
               envFrom: [{ secretRef: { name: environmentSecret, optional: true } }],
               ports: [{ name: "status", containerPort: statusPort, protocol: "TCP" }],
+              readinessProbe: {
+                httpGet: { path: "/readyz", port: "status" },
+                periodSeconds: 5,
+                failureThreshold: 2,
+              },
               livenessProbe: {
                 httpGet: { path: "/healthz", port: "status" },
                 periodSeconds: 30,

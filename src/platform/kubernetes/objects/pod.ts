@@ -1,6 +1,6 @@
-/** The pod of a run: restricted pod security, no token of the API server, secrets by reference only. */
+/** The pod of a run: restricted pod security, a token of the API server only where the job has an account, secrets by reference. */
 import type { Job } from "../../../state/job.ts";
-import { type ObjectSettings, policiesConfigMap, runnerName } from "./settings.ts";
+import { type ObjectSettings, policiesConfigMap, serviceAccountName } from "./settings.ts";
 
 /** Kinds whose verbs read what is stored, and so need an identity. */
 const decrypting = new Set<Job["kind"]>(["verify"]);
@@ -30,8 +30,8 @@ export function runPod(
 ): Readonly<Record<string, unknown>> {
   const needsIdentity = decrypting.has(job.kind);
   return {
-    serviceAccountName: runnerName,
-    automountServiceAccountToken: false,
+    serviceAccountName: serviceAccountName(job.account),
+    automountServiceAccountToken: job.account !== undefined,
     enableServiceLinks: false,
     restartPolicy,
     securityContext: restrictedPod,

@@ -27,3 +27,8 @@ export const policiesConfigMap = "holdfast-policies";
 export const stateConfigMap = "holdfast-state";
 export const reconcilerName = "holdfast-reconciler";
 export const runnerName = "holdfast-run";
+
+/** Service account of a job's account; of the many runs that have none, the one that may do nothing. */
+export function serviceAccountName(account: string | undefined): string {
+  return account === undefined ? runnerName : `holdfast-${account}`;
+}
