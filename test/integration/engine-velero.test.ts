@@ -1,5 +1,5 @@
 /** What only Velero's engine knows: volumes, cover, drift; on a real cluster with a real Velero. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { backup } from "../../src/operate/backup.ts";
@@ -7,55 +7,20 @@ import { restore } from "../../src/operate/restore.ts";
 import { verify } from "../../src/operate/verify.ts";
 import type { Policy } from "../../src/policy/model.ts";
 import { clearMinioSecrets, setMinioSecrets } from "../servers/minio.ts";
-import { bucketStore, startVelero, type TestVelero, veleroPolicy, whyNoVelero } from "../servers/velero.ts";
+import {
+  addClaim,
+  addPodWithClaim,
+  addVolume,
+  bucketStore,
+  startVelero,
+  type TestVelero,
+  veleroPolicy,
+  whyNoVelero,
+} from "../servers/velero.ts";
 import { until } from "../servers/waiting.ts";
 import { openWorld, restoreFolder } from "../servers/world.ts";
 
 const password = "correct-horse-battery-staple";
-
-/** A volume on a folder of this machine, for claims of class `folder`. */
-function volume(velero: TestVelero, name: string): string {
-  const path = join(velero.cluster.folder, name);
-  mkdirSync(path);
-  const required = {
-    nodeSelectorTerms: [
-      { matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: ["node1"] }] },
-    ],
-  };
-  velero.kubectl(
-    ["create", "--filename=-"],
-    JSON.stringify({
-      apiVersion: "v1",
-      kind: "PersistentVolume",
-      metadata: { name },
-      spec: {
-        capacity: { storage: "1Gi" },
-        accessModes: ["ReadWriteOnce"],
-        storageClassName: "folder",
-        persistentVolumeReclaimPolicy: "Retain",
-        local: { path },
-        nodeAffinity: { required },
-      },
-    }),
-  );
-  return path;
-}
-
-function claim(velero: TestVelero, namespace: string, name: string): void {
-  velero.kubectl(
-    ["create", "--filename=-"],
-    JSON.stringify({
-      apiVersion: "v1",
-      kind: "PersistentVolumeClaim",
-      metadata: { name, namespace },
-      spec: {
-        accessModes: ["ReadWriteOnce"],
-        storageClassName: "folder",
-        resources: { requests: { storage: "1Gi" } },
-      },
-    }),
-  );
-}
 
 if (whyNoVelero("node") !== undefined) {
   describe("Velero on a cluster", () => it.skip("a cluster with a node cannot be had here", () => {}));
@@ -87,10 +52,10 @@ if (whyNoVelero("node") !== undefined) {
 
     it("takes a volume's files through the node agent, and a drill brings them back in a namespace of its own", async () => {
       const { kubectl } = velero;
-      const path = volume(velero, "volume-1");
+      const path = addVolume(velero, velero.cluster.folder, "volume-1");
       kubectl(["create", "namespace", "bud-data"]);
       kubectl(["create", "secret", "generic", "token", "--namespace=bud-data", "--from-literal=value=1"]);
-      claim(velero, "bud-data", "files");
+      addClaim(velero, "bud-data", "files");
       writeFileSync(join(path, "orders.txt"), "four orders\n".repeat(1000));
       // A controller makes it, and without it no pod is taken.
       await until(
@@ -98,24 +63,7 @@ if (whyNoVelero("node") !== undefined) {
           kubectl(["get", "serviceaccounts", "--namespace=bud-data", "--output=name"]).includes("/default"),
         60_000,
       );
-      kubectl(
-        ["create", "--filename=-"],
-        JSON.stringify({
-          apiVersion: "v1",
-          kind: "Pod",
-          metadata: { name: "store", namespace: "bud-data" },
-          spec: {
-            containers: [
-              {
-                name: "store",
-                image: "docker.io/local/pause:1",
-                volumeMounts: [{ name: "data", mountPath: "/data" }],
-              },
-            ],
-            volumes: [{ name: "data", persistentVolumeClaim: { claimName: "files" } }],
-          },
-        }),
-      );
+      addPodWithClaim(velero, "bud-data", "files");
       const ready = (kind: string, name: string, namespace: string, condition: string): void =>
         void kubectl([
           "wait",
@@ -132,7 +80,7 @@ if (whyNoVelero("node") !== undefined) {
       expect(point?.manifest.engine).toMatchObject({ volumesExpected: 1, volumesCaptured: 1, uncovered: [] });
       expect(Number(point?.manifest.engine["volumeBytes"])).toBe(12_000);
       // Where the drill's claim finds a volume.
-      const spare = volume(velero, "volume-2");
+      const spare = addVolume(velero, velero.cluster.folder, "volume-2");
       const restored = await restore(test.world, test.policy, {
         target: { kind: "point" },
         point: outcome.point,
@@ -168,9 +116,9 @@ if (whyNoVelero("node") !== undefined) {
     }, 400_000);
 
     it("makes no point where a volume of a production namespace is not covered, and names it elsewhere", async () => {
-      volume(velero, "volume-3");
+      addVolume(velero, velero.cluster.folder, "volume-3");
       velero.kubectl(["create", "namespace", "bud-auth"]);
-      claim(velero, "bud-auth", "idle");
+      addClaim(velero, "bud-auth", "idle");
       await until(
         () =>
           velero.kubectl([

@@ -129,14 +129,21 @@ export async function startMongo(options: MongoOptions = { replicaSet: "rs0" }):
   };
 }
 
-/** A folder with the three programs; `mongodump` is the vendor's own where there is one. */
-export function writeTools(folder: string, ferret: string): string {
+/**
+ * A folder with the three programs; `mongodump` is the vendor's own where there is one. `places` says where Node and
+ * the sources of the stand-ins lie, when it is not here.
+ */
+export function writeTools(
+  folder: string,
+  ferret: string,
+  places = { node: process.execPath, tools: join(import.meta.dirname, "mongo-tools") },
+): string {
   mkdirSync(folder, { recursive: true });
   chmodSync(folder, 0o755);
   const script = (name: string, text: string): void =>
     writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   const standIn = (name: string): string =>
-    `exec '${process.execPath}' '${join(import.meta.dirname, "mongo-tools", `${name}.ts`)}' "$@"`;
+    `exec '${places.node}' '${join(places.tools, `${name}.ts`)}' "$@"`;
   script("mongodump", realMongodump === undefined ? standIn("mongodump") : `exec '${realMongodump}' "$@"`);
   script("mongorestore", standIn("mongorestore"));
   script("mongod", mongodScript(ferret));

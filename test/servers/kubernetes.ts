@@ -53,6 +53,14 @@ export function raiseBridge(): void {
   quietly("ip", ["link", "set", bridge, "up"]);
 }
 
+/** The API server's address as pods have it in their environment, which elsewhere kube-proxy leads to it. */
+export const apiOfPods = { host: "10.96.0.1", port: 443 } as const;
+
+/** Gives this machine the address of {@link apiOfPods}, for a server of the test to listen on; goes with the bridge. */
+export function raiseApiAddress(): void {
+  quietly("ip", ["addr", "add", `${apiOfPods.host}/32`, "dev", bridge]);
+}
+
 function hasProgram(name: string): boolean {
   return `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":").some((folder) => existsSync(join(folder, name)));
 }

@@ -52,6 +52,30 @@ export async function startVelero(
     startCluster(level),
     startMinio(programs, password, bucket, host),
   ]);
+  try {
+    const velero = await installVelero(cluster, level);
+    return {
+      cluster,
+      minio,
+      kubectl: velero.kubectl,
+      stop: async () => {
+        await velero.stop();
+        await minio.stop();
+        await cluster.stop();
+      },
+    };
+  } catch (error) {
+    await minio.stop();
+    await cluster.stop();
+    throw error;
+  }
+}
+
+/** Velero in a cluster that is there: its objects, its server on this machine and, with a node, its node daemon. */
+export async function installVelero(
+  cluster: Cluster,
+  level: "control" | "node",
+): Promise<Pick<TestVelero, "kubectl" | "stop">> {
   const kubectl = (args: readonly string[], input?: string): string =>
     execFileSync("kubectl", [`--kubeconfig=${cluster.kubeconfig}`, ...args], {
       encoding: "utf8",
@@ -66,8 +90,6 @@ export async function startVelero(
     child?.kill("SIGTERM");
     for (let n = 0; n < 30 && child?.exitCode === null && child.signalCode === null; n += 1) await pause(100);
     child?.kill("SIGKILL");
-    await minio.stop();
-    await cluster.stop();
   };
   try {
     const crds = execFileSync(
@@ -113,7 +135,7 @@ export async function startVelero(
         readFileSync(join(cluster.folder, "velero.log"), "utf8"),
       );
     await until(isAwake, 60_000);
-    return { cluster, minio, kubectl, stop };
+    return { kubectl, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -179,6 +201,73 @@ function startNodeAgent(cluster: Cluster, kubectl: TestVelero["kubectl"]): void 
             ],
           },
         },
+      },
+    }),
+  );
+}
+
+/** A volume on a folder of this machine, for claims of class `folder`. Returns the folder. */
+export function addVolume(velero: Pick<TestVelero, "kubectl">, folder: string, name: string): string {
+  const path = join(folder, name);
+  mkdirSync(path);
+  const required = {
+    nodeSelectorTerms: [
+      { matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: ["node1"] }] },
+    ],
+  };
+  velero.kubectl(
+    ["create", "--filename=-"],
+    JSON.stringify({
+      apiVersion: "v1",
+      kind: "PersistentVolume",
+      metadata: { name },
+      spec: {
+        capacity: { storage: "1Gi" },
+        accessModes: ["ReadWriteOnce"],
+        storageClassName: "folder",
+        persistentVolumeReclaimPolicy: "Retain",
+        local: { path },
+        nodeAffinity: { required },
+      },
+    }),
+  );
+  return path;
+}
+
+/** A claim that takes one of {@link addVolume}'s. */
+export function addClaim(velero: Pick<TestVelero, "kubectl">, namespace: string, name: string): void {
+  velero.kubectl(
+    ["create", "--filename=-"],
+    JSON.stringify({
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: { name, namespace },
+      spec: {
+        accessModes: ["ReadWriteOnce"],
+        storageClassName: "folder",
+        resources: { requests: { storage: "1Gi" } },
+      },
+    }),
+  );
+}
+
+/** A pod that mounts the claim and does nothing; Velero reads volumes through pods. */
+export function addPodWithClaim(velero: Pick<TestVelero, "kubectl">, namespace: string, claim: string): void {
+  velero.kubectl(
+    ["create", "--filename=-"],
+    JSON.stringify({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "store", namespace },
+      spec: {
+        containers: [
+          {
+            name: "store",
+            image: "docker.io/local/pause:1",
+            volumeMounts: [{ name: "data", mountPath: "/data" }],
+          },
+        ],
+        volumes: [{ name: "data", persistentVolumeClaim: { claimName: claim } }],
       },
     }),
   );
