@@ -42,12 +42,14 @@ const restored = 4;
 
 /**
  * Proved by a restore made after the failure was seen last; where the capture had failed, by a restore of what was captured
- * later. A checklist that asks for less than a restore is content with the highest level it asks for.
+ * later. A checklist that asks for less than a restore is content with the highest level it asks for. The text names
+ * the newest such proof, or the first one.
  */
 export function mendingOf(
   policy: Policy,
   catalogue: Catalogue | undefined,
   { when, sinceMs, heldMs }: Failure,
+  which: "newest" | "first" = "newest",
 ): Mending {
   if (when === "escrow-unproven") return escrowMending(policy, catalogue, sinceMs);
   const afterMs = aboutProof.has(when) ? sinceMs : heldMs;
@@ -62,7 +64,7 @@ export function mendingOf(
     )
     .filter(({ point, verdict }) => !needsNew || holdsLater(point, verdict, afterMs))
     .sort((a, b) => (a.verdict.at < b.verdict.at ? -1 : 1));
-  const proof = proofs.at(-1);
+  const proof = which === "first" ? proofs[0] : proofs.at(-1);
   if (proof !== undefined) {
     const { point, verdict } = proof;
     return {

@@ -1,5 +1,5 @@
 /** Retention made true: tombstones now, bytes after the grace. Every decision is made by the pure plan. */
-import type { Catalogue } from "../catalogue/catalogue.ts";
+import type { Catalogue, RecoveryPoint } from "../catalogue/catalogue.ts";
 import { instant } from "../catalogue/instant.ts";
 import type { PointId } from "../catalogue/manifest.ts";
 import type { Policy } from "../policy/model.ts";
@@ -72,7 +72,7 @@ async function carryOut(
       manifestSha256: point.manifestSha256,
     });
     tombstoned.push(id);
-    await remember(world, policy, id, reason, 0);
+    await remember(world, policy, point, reason, 0);
   }
   const removed: { point: PointId; removedBytes: number }[] = [];
   for (const { id, reason } of plan.deletions) {
@@ -80,7 +80,8 @@ async function carryOut(
     world.step(`removing ${id}`);
     const { removedBytes } = await repository.removePoint(id, world.clock.nowMs());
     removed.push({ point: id, removedBytes });
-    await remember(world, policy, id, reason, removedBytes);
+    const point = catalogue.points.find((p) => p.manifest.id === id);
+    if (point !== undefined) await remember(world, policy, point, reason, removedBytes);
   }
   lost.throwIfAborted();
   if (plan.logKeys.length > 0) await repository.removeLog(plan.logKeys);
@@ -92,15 +93,17 @@ async function carryOut(
 async function remember(
   world: World,
   policy: Policy,
-  point: PointId,
+  { manifest }: RecoveryPoint,
   reason: string,
   removedBytes: number,
 ): Promise<void> {
   await world.remember("pruned", {
     policy: policy.name,
-    point,
+    point: manifest.id,
     reason,
     at: instant(world.clock.nowMs()),
     removedBytes,
+    consistentAt: manifest.consistentAt,
+    finishedAt: manifest.finishedAt,
   });
 }

@@ -21,6 +21,8 @@ export interface ReportFacts {
   readonly previousCommit?: string;
   /** Reads what lies in the reports folder, for the hash of the report before. */
   readonly read: ReadReportFile;
+  /** Lines the report shall carry on top, such as why it was asked for. */
+  readonly remarks?: readonly string[];
   /** Text of the program that decrypts without Holdfast; lies beside the card that names it. */
   readonly decryptor: string;
 }
@@ -132,6 +134,14 @@ async function gather(world: World, seen: Observation, facts: ReportFacts): Prom
     platformName: seen.actual.platform,
     policies,
     notBuilt: notBuilt.map((p) => ({ policy: p.name, component: p.component })),
+    waivers: world.set.waivers.map(({ rule, document, reason, owner, until }) => ({
+      rule,
+      document,
+      reason,
+      owner,
+      until,
+    })),
+    remarks: facts.remarks ?? [],
     existing: facts.existing,
     ...(facts.previousCommit === undefined ? {} : { previousCommit: facts.previousCommit }),
   };

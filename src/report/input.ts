@@ -16,6 +16,19 @@ export interface PrunedPoint {
   readonly at: Instant;
   /** 0 while it is only marked. */
   readonly removedBytes: number;
+  /** Of the point that is gone; missing where an earlier version wrote the journal. */
+  readonly consistentAt?: Instant;
+  readonly finishedAt?: Instant;
+}
+
+/** What of a waiver a reader of the report has to know. */
+export interface ReportedWaiver {
+  readonly rule: string;
+  readonly document: string;
+  readonly reason: string;
+  readonly owner: string;
+  /** ISO date; it holds through that day in UTC. */
+  readonly until: string;
 }
 
 export interface PolicyReport {
@@ -45,6 +58,9 @@ export interface ReportInput {
   readonly previousCommit?: string;
   /** Policies whose component has no engine yet. They are not protected. */
   readonly notBuilt: readonly { readonly policy: string; readonly component: string }[];
+  readonly waivers: readonly ReportedWaiver[];
+  /** Lines of whoever asked for the report, such as why. */
+  readonly remarks: readonly string[];
   /** Names of reports that exist, `2026/W46`; this one is added by the renderer. */
   readonly existing: readonly string[];
 }

@@ -33,6 +33,8 @@ export function renderIndex(input: ReportInput, name: string): string {
     "| --- | --- |",
     ...names.map((n) => `| [${label(n)}](${n}.md) | [JSON](${n}.json) |`),
     "",
+    "The day nothing else is left: [RESTORE.md](RESTORE.md), how each component comes back without Holdfast.",
+    "",
     `Last written ${formatInstant(new Date(input.nowMs).toISOString())}.`,
   ];
   return `${lines.join("\n")}\n`;

@@ -1,89 +1,57 @@
-/** Sections of the report that go through the policies: failures, checklist, drills, pruning, details. */
+/** Sections of the report that go through the policies: checklist, drills, pruning, details. */
 import type { Verdict } from "../catalogue/manifest.ts";
-import type { CheckState, Condition } from "../state/health.ts";
-import type { Run } from "../state/job.ts";
+import type { CheckState } from "../state/health.ts";
 import { codeSpan, escapeMarkdown } from "./escape.ts";
-import type { PolicyReport, ReportInput } from "./input.ts";
-import { type Cell, code, markdownTable } from "./markdown-table.ts";
+import type { Evidence } from "./evidence.ts";
+import type { ReportInput } from "./input.ts";
+import type { JudgedPolicy } from "./judged.ts";
+import { type Cell, capped, code, markdownTable } from "./markdown-table.ts";
+import { describeAge } from "./svg-age.ts";
+import { describeCalendar } from "./svg-calendar.ts";
+import { describeRetention, retentionPicture } from "./svg-retention.ts";
 import { count, formatAge, formatBytes, formatInstant, formatSeconds } from "./units.ts";
 import { proofSign } from "./verdict.ts";
 
-const mostRows = 50;
-const severitySign = { critical: "🔴", warning: "🟡", info: "⚪" } as const;
-
-/** Conditions that hold and runs that failed, each with the next command. */
-export function failureLines(
-  conditions: readonly Condition[],
-  policies: readonly PolicyReport[],
-): readonly string[] {
-  const lines: string[] = [];
-  if (conditions.length === 0) lines.push("No condition holds.");
-  else {
-    const rows = conditions.map((c): readonly Cell[] => [
-      `${severitySign[c.severity]} ${c.severity}`,
-      code(c.policy),
-      c.kind,
-      c.message,
-      c.hint,
-    ]);
-    lines.push(...capped(["Severity", "Policy", "Condition", "What", "Next"], rows));
-  }
-  const failed = policies
-    .flatMap((p) => p.runs)
-    .filter((r) => r.outcome === "failed" || r.outcome === "lost")
-    .sort((a, b) =>
-      a.startedAt < b.startedAt ? 1 : a.startedAt > b.startedAt ? -1 : a.key < b.key ? -1 : 1,
-    );
-  if (failed.length > 0) {
-    lines.push("", `${count(failed.length, "run")} failed in this time:`, "");
-    lines.push(...capped(["Started", "Run", ">Exit status", "What it said", "Next"], failed.map(failedRun)));
-  }
-  return lines;
-}
-
-function failedRun(run: Run): readonly Cell[] {
-  const said = run.message ?? (run.outcome === "lost" ? "ended without a result" : "nothing");
-  const verb = { capture: "backup", log: "wal", verify: "verify", prune: "prune", report: "report" }[
-    run.kind
-  ];
-  const next = run.kind === "report" ? "holdfast report" : `holdfast ${verb} ${run.policy}`;
-  return [formatInstant(run.startedAt), code(run.key), run.exitStatus ?? "none", said, code(next)];
-}
-
 /** Each row of each policy's checklist with its evidence. */
-export function checkLines(input: ReportInput): readonly string[] {
-  const rows = input.policies.flatMap(({ health }) =>
-    health.checks.map((check): readonly Cell[] => [
-      code(health.policy),
-      check.name,
-      check.level,
-      formatSeconds(check.everyMs / 1000),
-      `${proofSign[check.state]} ${check.state}`,
-      evidence(check, input.nowMs),
-    ]),
+export function checkLines(
+  judged: readonly JudgedPolicy[],
+  nowMs: number,
+  { link }: Evidence,
+): readonly string[] {
+  const rows = judged.flatMap(({ health, index }) =>
+    health.checks.map((check, row): readonly Cell[] => {
+      const at = `/policies/${index}/health/checks/${row}`;
+      return [
+        code(health.policy),
+        check.name,
+        link(check.level, `${at}/level`),
+        link(formatSeconds(check.everyMs / 1000), `${at}/everyMs`),
+        `${proofSign[check.state]} ${check.state}`,
+        evidence(check, nowMs, at, link),
+      ];
+    }),
   );
   if (rows.length === 0) return ["No check is asked for: nothing is proved."];
   return markdownTable(["Policy", "Check", ">Level", ">Every", "State", "Evidence"], rows);
 }
 
-function evidence({ verdict }: CheckState, nowMs: number): Cell {
+function evidence({ verdict }: CheckState, nowMs: number, at: string, link: Evidence["link"]): Cell {
   if (verdict === undefined) return "no verdict yet";
-  const bad = verdict.checks.filter((c) => !c.ok);
-  const first = bad[0];
+  const bad = verdict.checks.findIndex((c) => !c.ok);
+  const first = verdict.checks[bad];
   const said =
     first === undefined
-      ? `${count(verdict.checks.length, "check")} passed`
-      : `${first.name}: ${first.detail}`;
-  return {
-    markup: `${codeSpan(verdict.point)} ${formatAge(verdict.at, nowMs)}: ${escapeMarkdown(said, 240)}`,
-  };
+      ? link(`${count(verdict.checks.length, "check")} passed`, `${at}/verdict/checks`)
+      : link(`${first.name}: ${first.detail}`, `${at}/verdict/checks/${bad}`);
+  const age = link(formatAge(verdict.at, nowMs), `${at}/verdict/at`);
+  return { markup: `${codeSpan(verdict.point)} ${age.markup}: ${said.markup}` };
 }
 
 /** Every restore of the time, with what fixed it and what it measured. */
-export function drillLines(input: ReportInput): readonly string[] {
-  const drills = input.policies
-    .flatMap((p) => p.drills)
-    .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.policy < b.policy ? -1 : 1));
+export function drillLines(judged: readonly JudgedPolicy[], { link }: Evidence): readonly string[] {
+  const drills = judged
+    .flatMap((p) => p.drills.map((drill, row) => ({ drill, at: `/policies/${p.index}/drills/${row}` })))
+    .sort((a, b) => (a.drill.at < b.drill.at ? -1 : a.drill.at > b.drill.at ? 1 : a.at < b.at ? -1 : 1));
   if (drills.length === 0) return ["No restore was tried in this time. What is not restored is not proved."];
   const headings = [
     "When",
@@ -100,51 +68,69 @@ export function drillLines(input: ReportInput): readonly string[] {
   ];
   return capped(
     headings,
-    drills.map((d) => drillRow(d)),
+    drills.map(({ drill, at }) => drillRow(drill, at, link)),
   );
 }
 
-function drillRow(drill: Verdict): readonly Cell[] {
+function drillRow(drill: Verdict, at: string, link: Evidence["link"]): readonly Cell[] {
   const { measured } = drill;
+  const instant = (text: string | undefined, pointer: string, otherwise: string): Cell =>
+    text === undefined ? otherwise : link(formatInstant(text), pointer);
+  const number = (text: string, pointer: string): Cell => (text === "–" ? text : link(text, pointer));
+  const reached = link(drill.level, `${at}/level`);
+  const asked = link(drill.asked, `${at}/asked`);
   return [
-    formatInstant(drill.at),
+    link(formatInstant(drill.at), `${at}/at`),
     code(drill.policy),
     code(drill.point),
-    `${drill.level} of ${drill.asked}`,
+    { markup: `${reached.markup} of ${asked.markup}` },
     drill.ok ? "🟢 passed" : "🔴 failed",
-    measured.targetAt === undefined ? "the end" : formatInstant(measured.targetAt),
-    measured.lastCanaryAt === undefined ? "none" : formatInstant(measured.lastCanaryAt),
-    formatSeconds(measured.rpoSeconds),
-    formatSeconds(measured.rtoSeconds),
-    formatBytes(measured.restoredBytes ?? Number.NaN),
+    instant(measured.targetAt, `${at}/measured/targetAt`, "the end"),
+    instant(measured.lastCanaryAt, `${at}/measured/lastCanaryAt`, "none"),
+    number(formatSeconds(measured.rpoSeconds), `${at}/measured/rpoSeconds`),
+    number(formatSeconds(measured.rtoSeconds), `${at}/measured/rtoSeconds`),
+    number(formatBytes(measured.restoredBytes ?? Number.NaN), `${at}/measured/restoredBytes`),
     measured.seed === undefined ? "–" : code(measured.seed),
   ];
 }
 
 /** Points that went, newest first, with the reason the keep table gave. */
-export function pruneLines(input: ReportInput): readonly string[] {
-  const pruned = input.policies
-    .flatMap((p) => p.prune.map((point) => ({ policy: p.policy.name, ...point })))
-    .sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : a.policy < b.policy ? -1 : 1));
+export function pruneLines(judged: readonly JudgedPolicy[], { link }: Evidence): readonly string[] {
+  const pruned = judged
+    .flatMap((p) =>
+      p.prune.map((point, row) => ({
+        ...point,
+        policy: p.policy.name,
+        pointer: `/policies/${p.index}/prune/${row}`,
+      })),
+    )
+    .sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : a.pointer < b.pointer ? -1 : 1));
   if (pruned.length === 0) return ["Nothing was pruned."];
   const bytes = pruned.reduce((sum, p) => sum + p.removedBytes, 0);
   const rows = pruned.map((p): readonly Cell[] => [
-    formatInstant(p.at),
+    link(formatInstant(p.at), `${p.pointer}/at`),
     code(p.policy),
     code(p.point),
-    p.removedBytes === 0 ? "marked" : formatBytes(p.removedBytes),
-    p.reason,
+    p.removedBytes === 0 ? "marked" : link(formatBytes(p.removedBytes), `${p.pointer}/removedBytes`),
+    link(p.reason, `${p.pointer}/reason`),
   ]);
+  const steps = link(count(pruned.length, "step"), "/pruned/count");
+  const removed = link(formatBytes(bytes), "/pruned/removedBytes");
   return [
-    `${count(pruned.length, "point")}, ${formatBytes(bytes)} removed.`,
+    `${steps.markup}, ${removed.markup} removed. A point is marked first and removed when its grace is over.`,
     "",
     ...capped(["When", "Policy", "Point", ">Removed", "Why"], rows),
   ];
 }
 
-/** One policy: pictures, ranges, remarks of the catalogue. */
-export function policyLines(entry: PolicyReport, nowMs: number, pictures: string): readonly string[] {
-  const { policy, health, catalogue } = entry;
+/** One policy: what made its newest point, ranges, remarks of the catalogue, pictures. */
+export function policyLines(
+  entry: JudgedPolicy,
+  input: ReportInput,
+  pictures: string,
+  evidenceOf: Evidence,
+): readonly string[] {
+  const { policy, catalogue } = entry;
   const lines = [`### ${escapeMarkdown(policy.name)}`, ""];
   if (policy.suspended)
     lines.push("**Suspended:** nothing is captured, verified or pruned until the policy says otherwise.", "");
@@ -155,36 +141,60 @@ export function policyLines(entry: PolicyReport, nowMs: number, pictures: string
   for (const { id, reason } of catalogue?.unreadable ?? [])
     lines.push(`- ${codeSpan(id)} cannot be read: ${escapeMarkdown(reason)}`);
   if (lines.at(-1) !== "") lines.push("");
-  lines.push(...rangeLines(entry, nowMs));
-  for (const [file, label] of [
-    ["reach", "How far back"],
-    ["sizes", "Size of recovery points"],
-    ["checks", "Checklist day by day"],
-  ] as const) {
-    lines.push(`![${label}: ${escapeMarkdown(health.policy)}](${pictures}-${file}.svg)`, "");
+  lines.push(...rangeLines(entry, input.nowMs, evidenceOf), ...versionLines(entry, evidenceOf));
+  for (const [file, label] of pictureLabels(entry, input.nowMs)) {
+    lines.push(`![${escapeMarkdown(label, 900)}](${pictures}-${file}.svg)`, "");
   }
   return lines;
 }
 
-function rangeLines({ policy, health }: PolicyReport, nowMs: number): readonly string[] {
+/** The text in place of each picture says what the picture says. */
+function pictureLabels(entry: JudgedPolicy, nowMs: number): readonly (readonly [string, string])[] {
+  const { policy, teeth, health, days } = entry;
+  const age = describeAge({ policy: policy.name, teeth, rpoSeconds: health.target.rpoSeconds });
+  return [
+    ["reach", `How far back: ${policy.name}`],
+    ["age", `What a disaster would have cost: ${policy.name}. ${age}`],
+    ["calendar", `Calendar of proof: ${policy.name}. ${describeCalendar(days)}`],
+    ["retention", `Retention: ${policy.name}. ${describeRetention(retentionPicture(entry, nowMs))}`],
+    ["sizes", `Size of recovery points: ${policy.name}`],
+    ["checks", `Checklist day by day: ${policy.name}`],
+  ];
+}
+
+function versionLines({ catalogue, index }: JudgedPolicy, { link }: Evidence): readonly string[] {
+  const newest = catalogue?.points.at(-1)?.manifest;
+  if (newest === undefined || newest.server.version === "") return [];
+  const at = `/policies/${index}`;
+  const tools = Object.keys(newest.tools)
+    .sort()
+    .map((name) => `${escapeMarkdown(name)} ${link(newest.tools[name] ?? "", `${at}/tools/${name}`).markup}`);
+  const server = `The newest point is of server version ${link(newest.server.version, `${at}/server`).markup}`;
+  return [`${server}${tools.length === 0 ? "" : `, made with ${tools.join(", ")}`}.`, ""];
+}
+
+function rangeLines(
+  { policy, health, index }: JudgedPolicy,
+  nowMs: number,
+  { link }: Evidence,
+): readonly string[] {
   if (health.newest === undefined) return ["There is no recovery point: nothing can be restored.", ""];
-  const points = `${count(health.pointsCount, "recovery point")}, the newest ${codeSpan(health.newest.id)} taken ${formatAge(health.newest.at, nowMs)} with ${formatBytes(health.newest.sizeBytes)}.`;
+  const at = `/policies/${index}/health`;
+  const number = link(count(health.pointsCount, "recovery point"), `${at}/pointsCount`).markup;
+  const age = link(formatAge(health.newest.at, nowMs), `${at}/newest/at`).markup;
+  const size = link(formatBytes(health.newest.sizeBytes), `${at}/newest/sizeBytes`).markup;
+  const points = `${number}, the newest ${codeSpan(health.newest.id)} taken ${age} with ${size}.`;
   if (policy.log === undefined)
     return [`${points} Only these points can be restored, no instant between them.`, ""];
   if (health.ranges.length === 0)
     return [`${points} **No instant between them can be restored**, though the policy asks for it.`, ""];
-  const ranges = health.ranges.map(
-    (r) => `- any instant from ${formatInstant(r.fromAt)} to ${formatInstant(r.toAt)}`,
-  );
+  const ranges = health.ranges.map((r, row) => {
+    const from = link(formatInstant(r.fromAt), `${at}/ranges/${row}/fromAt`).markup;
+    return `- any instant from ${from} to ${link(formatInstant(r.toAt), `${at}/ranges/${row}/toAt`).markup}`;
+  });
   const gaps =
-    health.ranges.length > 1 ? [`- **${count(health.ranges.length - 1, "gap")}** between these ranges`] : [];
+    health.ranges.length > 1
+      ? [`- **${link(count(health.ranges.length - 1, "gap"), `${at}/ranges`).markup}** between these ranges`]
+      : [];
   return [points, "", ...ranges, ...gaps, ""];
-}
-
-/** A long table is cut and says so; the JSON beside the report has all rows. */
-function capped(headings: readonly string[], rows: readonly (readonly Cell[])[]): readonly string[] {
-  const table = markdownTable(headings, rows.slice(0, mostRows));
-  return rows.length <= mostRows
-    ? table
-    : [...table, "", `… and ${rows.length - mostRows} more, in the JSON beside this file.`];
 }

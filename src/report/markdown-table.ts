@@ -34,3 +34,17 @@ function cell(value: Cell): string {
   if (typeof value === "number") return String(value);
   return typeof value === "string" ? escapeMarkdown(value) : value.markup;
 }
+
+const mostRows = 50;
+
+/** A long table is cut and says so; the JSON beside the report has more. `total` counts what was left out before. */
+export function capped(
+  headings: readonly string[],
+  rows: readonly (readonly Cell[])[],
+  total = rows.length,
+): readonly string[] {
+  const table = markdownTable(headings, rows.slice(0, mostRows));
+  return total <= mostRows
+    ? table
+    : [...table, "", `… and ${total - mostRows} more, in the JSON beside this file.`];
+}

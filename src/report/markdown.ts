@@ -5,18 +5,26 @@
 
 import { pointProof } from "../health/proof.ts";
 import { codeSpan, escapeMarkdown, fileSlug } from "./escape.ts";
+import { type Evidence, openEvidence } from "./evidence.ts";
+import { inOrder } from "./in-order.ts";
 import type { PolicyReport, ReportInput } from "./input.ts";
-import { listPoints, pointStatus } from "./json.ts";
+import { type JudgedPolicy, judgePolicies } from "./judged.ts";
+import { budgetLines, summaryLines } from "./markdown-budget.ts";
+import { failureLines, remarkLines, waiverLines } from "./markdown-failures.ts";
 import { renderIndex } from "./markdown-index.ts";
-import { checkLines, drillLines, failureLines, policyLines, pruneLines } from "./markdown-policy.ts";
-import { type Cell, code, markdownTable } from "./markdown-table.ts";
+import { checkLines, drillLines, policyLines, pruneLines } from "./markdown-policy.ts";
+import { reportFacts } from "./report-facts.ts";
+import { ageSvg } from "./svg-age.ts";
 import { badgeSvg } from "./svg-badge.ts";
+import { calendarSvg } from "./svg-calendar.ts";
 import { checksSvg } from "./svg-checks.ts";
 import { objectivesSvg } from "./svg-objectives.ts";
 import { reachSvg } from "./svg-reach.ts";
+import { retentionPicture, retentionSvg } from "./svg-retention.ts";
 import { sizesSvg } from "./svg-sizes.ts";
-import { formatAge, formatBytes, formatInstant, formatSeconds, isoWeek } from "./units.ts";
-import { moodSign, overallVerdict, proofSign } from "./verdict.ts";
+import { uncoveredBy } from "./uncovered.ts";
+import { formatInstant, isoWeek } from "./units.ts";
+import { moodSign, overallVerdict } from "./verdict.ts";
 
 /** `2026/W47`: the ISO week the report's time ends in. */
 export function reportName(input: Pick<ReportInput, "toAt" | "nowMs">): string {
@@ -25,20 +33,29 @@ export function reportName(input: Pick<ReportInput, "toAt" | "nowMs">): string {
   return isoWeek((Number.isNaN(toMs) ? input.nowMs : toMs) - 1).name;
 }
 
-/** Files by path below the reports folder: the report, its pictures, its JSON and the index. */
-export function renderReport(input: ReportInput): ReadonlyMap<string, string> {
+/**
+ * Files by path below the reports folder: the report, its pictures, its JSON and the index. The order in which
+ * the input was gathered leaves no trace.
+ */
+export function renderReport(given: ReportInput): ReadonlyMap<string, string> {
+  const input = inOrder(given);
   const name = reportName(input);
+  const judged = judgePolicies(input);
+  const json = `${JSON.stringify(reportFacts(input, judged, name, uncoveredBy(input)), null, 2)}\n`;
   const files = new Map<string, string>();
-  const pictures = drawPictures(input, name);
-  for (const [path, svg] of pictures) files.set(path, svg);
-  files.set(`${name}.md`, reportMarkdown(input, name));
-  files.set(`${name}.json`, `${JSON.stringify(reportFacts(input, name), null, 2)}\n`);
+  for (const [path, svg] of drawPictures(input, judged, name)) files.set(path, svg);
+  files.set(`${name}.md`, reportMarkdown(input, judged, name, openEvidence(json, `${name.slice(5)}.json`)));
+  files.set(`${name}.json`, json);
   files.set("README.md", renderIndex(input, name));
   files.set("badge.svg", badgeSvg(input));
   return files;
 }
 
-function drawPictures(input: ReportInput, name: string): ReadonlyMap<string, string> {
+function drawPictures(
+  input: ReportInput,
+  judged: readonly JudgedPolicy[],
+  name: string,
+): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   files.set(
     `${name}/objectives.svg`,
@@ -50,7 +67,7 @@ function drawPictures(input: ReportInput, name: string): ReadonlyMap<string, str
       })),
     ),
   );
-  for (const entry of input.policies) {
+  for (const entry of judged) {
     const { policy, health, catalogue } = entry;
     const points = catalogue?.points ?? [];
     const slug = `${name}/${fileSlug(policy.name)}`;
@@ -77,13 +94,18 @@ function drawPictures(input: ReportInput, name: string): ReadonlyMap<string, str
         ...(floorBytes === undefined ? {} : { floorBytes }),
       }),
     );
+    const verdicts = points.flatMap((p) => p.verdicts);
+    const { rpoSeconds } = health.target;
+    files.set(`${slug}-age.svg`, ageSvg({ policy: policy.name, teeth: entry.teeth, rpoSeconds }));
+    files.set(`${slug}-calendar.svg`, calendarSvg({ policy: policy.name, verdicts, nowMs: input.nowMs }));
+    files.set(`${slug}-retention.svg`, retentionSvg(retentionPicture(entry, input.nowMs)));
     const since = points[0]?.manifest.finishedAt;
     files.set(
       `${slug}-checks.svg`,
       checksSvg({
         policy: policy.name,
         checks: policy.verification.checks,
-        verdicts: points.flatMap((p) => p.verdicts),
+        verdicts,
         nowMs: input.nowMs,
         days: 28,
         ...(since === undefined ? {} : { sinceAt: since }),
@@ -114,7 +136,12 @@ function sizeFloor({ policy, catalogue }: PolicyReport): number | undefined {
   );
 }
 
-function reportMarkdown(input: ReportInput, name: string): string {
+function reportMarkdown(
+  input: ReportInput,
+  judged: readonly JudgedPolicy[],
+  name: string,
+  evidence: Evidence,
+): string {
   const verdict = overallVerdict(
     input.policies.map((p) => p.health),
     input.notBuilt,
@@ -127,84 +154,53 @@ function reportMarkdown(input: ReportInput, name: string): string {
     "",
     `Cluster ${codeSpan(input.cluster)}, from ${formatInstant(input.fromAt)} to ${formatInstant(input.toAt)}. Written ${formatInstant(new Date(input.nowMs).toISOString())} from policy revision ${codeSpan(input.revision === "" ? "none" : input.revision)}, jobs on ${escapeMarkdown(input.platformName)}.`,
     "",
+    ...remarkLines(
+      input,
+      uncoveredBy(input).map((u) => u.title),
+    ),
     "## What can be restored",
     "",
-    ...summaryTable(input),
+    ...summaryLines(judged, input.nowMs, evidence),
+    "",
+    `A number is a link to its line in [the JSON beside this file](${folder}.json).`,
     "",
     ...notBuiltLines(input),
     `![Measured data loss and time to restore against their targets](${folder}/objectives.svg)`,
     "",
-    "## Failures and what to do",
+    "## Error budget",
     "",
-    ...failureLines(verdict.conditions, input.policies),
+    ...budgetLines(judged, evidence),
+    "",
+    "## Failures and what closed them",
+    "",
+    ...failureLines(verdict.conditions, judged, evidence),
     "",
     "## Checklist",
     "",
-    ...checkLines(input),
+    ...checkLines(judged, input.nowMs, evidence),
     "",
     "## Restore drills",
     "",
-    ...drillLines(input),
+    ...drillLines(judged, evidence),
     "",
     "## What was pruned and why",
     "",
-    ...pruneLines(input),
+    ...pruneLines(judged, evidence),
+    "",
+    "## Waivers",
+    "",
+    ...waiverLines(input, evidence),
     "",
     "## Policy by policy",
     "",
-    ...input.policies.flatMap((entry) =>
-      policyLines(entry, input.nowMs, `${folder}/${fileSlug(entry.policy.name)}`),
+    ...judged.flatMap((entry) =>
+      policyLines(entry, input, `${folder}/${fileSlug(entry.policy.name)}`, evidence),
     ),
     "## How to verify this report yourself",
     "",
     ...verifyLines(input),
   ];
   return `${lines.join("\n").trimEnd()}\n`;
-}
-
-function summaryTable(input: ReportInput): readonly string[] {
-  const rows = input.policies.map(({ policy, health }): readonly Cell[] => {
-    const { measured, target } = health;
-    return [
-      code(policy.name),
-      `${proofSign[health.proof]} ${health.proof}`,
-      health.proven === undefined
-        ? "none"
-        : `level ${health.proven.level}, ${formatAge(health.proven.at, input.nowMs)}`,
-      health.pointsCount === 0 ? "nothing" : String(health.pointsCount),
-      health.oldest === undefined ? "–" : `${formatInstant(health.oldest.at)}`,
-      { markup: exposure(health.exposureSeconds, target.rpoSeconds) },
-      { markup: against(measured.rpoSeconds, target.rpoSeconds) },
-      { markup: against(measured.rtoSeconds, target.rtoSeconds) },
-      formatBytes(health.sizeBytes),
-    ];
-  });
-  if (rows.length === 0) return ["No policy is in force."];
-  return markdownTable(
-    [
-      "Policy",
-      "Proof",
-      "Newest restore",
-      ">Points",
-      "Back to",
-      ">A disaster now costs",
-      ">RPO measured / target",
-      ">RTO measured / target",
-      ">Stored",
-    ],
-    rows,
-  );
-}
-
-function exposure(seconds: number | undefined, target: number): string {
-  if (seconds === undefined) return "**everything**";
-  return seconds > target ? `**${formatSeconds(seconds)}**` : formatSeconds(seconds);
-}
-
-function against(measured: number | undefined, target: number): string {
-  if (measured === undefined) return `not measured / ${formatSeconds(target)}`;
-  const text = `${formatSeconds(measured)} / ${formatSeconds(target)}`;
-  return measured > target ? `**${text} missed**` : text;
 }
 
 function notBuiltLines(input: ReportInput): readonly string[] {
@@ -231,40 +227,4 @@ function verifyLines(input: ReportInput): readonly string[] {
     `4. Restore to an instant of your own choice: ${codeSpan(`npx holdfast restore ${first} --at TIME --to FOLDER`)}.`,
     "5. Compare with the JSON beside this file; it holds the same facts without rounding.",
   ];
-}
-
-/** The same facts without rounding and without words. */
-function reportFacts(input: ReportInput, name: string): Readonly<Record<string, unknown>> {
-  const verdict = overallVerdict(
-    input.policies.map((p) => p.health),
-    input.notBuilt,
-  );
-  return {
-    apiVersion: "holdfast.dev/v1",
-    kind: "Report",
-    name,
-    cluster: input.cluster,
-    revision: input.revision,
-    seed: input.seed,
-    fromAt: input.fromAt,
-    toAt: input.toAt,
-    writtenAt: new Date(input.nowMs).toISOString(),
-    platform: input.platformName,
-    previousCommit: input.previousCommit ?? null,
-    ok: verdict.mood === "good",
-    sentence: verdict.sentence,
-    notBuilt: input.notBuilt,
-    policies: input.policies.map((entry) => ({
-      policy: entry.policy.name,
-      health: entry.health,
-      catalogueRead: entry.catalogue !== undefined,
-      points: entry.catalogue === undefined ? [] : listPoints([entry.catalogue], input.nowMs),
-      prune: entry.prune,
-      drills: entry.drills,
-      failedRuns: entry.runs.filter((r) => r.outcome === "failed" || r.outcome === "lost"),
-      held: (entry.catalogue?.points ?? [])
-        .filter((p) => pointStatus(p, input.nowMs) === "held")
-        .map((p) => p.manifest.id),
-    })),
-  };
 }

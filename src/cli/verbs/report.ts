@@ -16,6 +16,7 @@ interface ReportOptions extends SharedOptions {
   readonly commit?: boolean;
   readonly out?: string;
   readonly verify?: boolean;
+  readonly remark?: readonly string[];
 }
 
 export function reportCommand() {
@@ -26,6 +27,7 @@ export function reportCommand() {
       "--verify",
       "walk the chain of the reports in the folder and name the first that was changed; offline",
     )
+    .option("--remark <text...>", "a line the report carries on top, such as why it was asked for")
     .option("--slot <instant>", "nominal instant of a scheduled run")
     .action(async (options: ReportOptions) => {
       if (options.verify === true) return verifyReports(options);
@@ -43,6 +45,7 @@ export function reportCommand() {
         const decryptor = await readFile(join(import.meta.dirname, "../../../docs", decryptorName), "utf8");
         const written = await writeReport(world, seen, {
           decryptor,
+          remarks: options.remark ?? [],
           read: source === undefined ? readIn(folder) : (path) => source.readPublished(join(folder, path)),
           existing:
             source === undefined

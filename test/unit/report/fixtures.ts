@@ -164,6 +164,8 @@ export function reportInput(
     platformName: "local",
     policies,
     notBuilt: [],
+    waivers: [],
+    remarks: [],
     existing: [],
     ...change,
   };

@@ -1,0 +1,96 @@
+/** What failed inside a report's time, and the proof that closed it. That it was seen no more closes nothing. */
+import type { Verdict } from "../catalogue/manifest.ts";
+import { mendingOf } from "../health/mending.ts";
+import type { ConditionKind } from "../state/health.ts";
+import type { Run } from "../state/job.ts";
+import type { PolicyReport } from "./input.ts";
+
+/** Looking for the proof of each costs a walk through the catalogue; older ones are counted alone. */
+const mostFailures = 50;
+
+export interface ReportedFailure {
+  readonly at: string;
+  /** The run's key, or the point and level of a verification. */
+  readonly what: string;
+  readonly said: string;
+  readonly exitStatus: number | null;
+  /** What proved that it is mended; null while nothing did. */
+  readonly closedBy: string | null;
+  /** What to do; empty once it is closed. */
+  readonly next: string;
+}
+
+export interface Failures {
+  readonly count: number;
+  /** Newest first, at most 50. */
+  readonly newest: readonly ReportedFailure[];
+}
+
+const conditionOf: Readonly<Partial<Record<Run["kind"], ConditionKind>>> = {
+  capture: "backup-failed",
+  log: "log-behind",
+  verify: "verification-failed",
+};
+const verbOf = { capture: "backup", log: "wal", verify: "verify", prune: "prune", report: "report" } as const;
+
+/** Failed and lost runs, and verifications that failed; a run that carried out such a verification is left out. */
+export function failuresOf(entry: PolicyReport, fromAt: string): Failures {
+  const verdicts = (entry.catalogue?.points ?? [])
+    .flatMap((p) => p.verdicts)
+    .filter((v) => !v.ok && v.at >= fromAt);
+  const runs = entry.runs.filter(
+    (r) =>
+      (r.outcome === "failed" || r.outcome === "lost") &&
+      !(r.kind === "verify" && verdicts.some((v) => isWithin(v.at, r))),
+  );
+  const found = [
+    ...runs.map((run) => ({ at: run.startedAt, of: () => ofRun(entry, run), key: run.key })),
+    ...verdicts.map((v) => ({ at: v.at, of: () => ofVerdict(entry, v), key: v.point })),
+  ].sort((a, b) => order(b.at, a.at) || order(a.key, b.key));
+  return { count: found.length, newest: found.slice(0, mostFailures).map((f) => f.of()) };
+}
+
+function ofVerdict(entry: PolicyReport, verdict: Verdict): ReportedFailure {
+  const bad = verdict.checks.find((c) => !c.ok);
+  const ms = Date.parse(verdict.at);
+  const failure = { when: "verification-failed", sinceMs: ms, heldMs: ms } as const;
+  const mending = mendingOf(entry.policy, entry.catalogue, failure, "first");
+  return {
+    at: verdict.at,
+    what: `verify ${verdict.point} --level ${verdict.asked}`,
+    said: bad === undefined ? `level ${verdict.level} of ${verdict.asked}` : `${bad.name}: ${bad.detail}`,
+    exitStatus: null,
+    closedBy: mending.isProved ? mending.text : null,
+    next: mending.next,
+  };
+}
+
+function ofRun(entry: PolicyReport, run: Run): ReportedFailure {
+  const facts = {
+    at: run.startedAt,
+    what: run.key,
+    said: run.message ?? (run.outcome === "lost" ? "ended without a result" : "nothing"),
+    exitStatus: run.exitStatus ?? null,
+  };
+  const when = conditionOf[run.kind];
+  const later = entry.runs.find(
+    (r) => r.key === run.key && r.outcome === "succeeded" && r.startedAt > run.startedAt,
+  );
+  if (when === undefined) {
+    const next = run.kind === "report" ? "holdfast report" : `holdfast ${verbOf[run.kind]} ${run.policy}`;
+    return later === undefined
+      ? { ...facts, closedBy: null, next }
+      : { ...facts, closedBy: `the run of ${later.startedAt} succeeded.`, next: "" };
+  }
+  const ms = Date.parse(run.finishedAt ?? run.startedAt);
+  const mending = mendingOf(entry.policy, entry.catalogue, { when, sinceMs: ms, heldMs: ms }, "first");
+  return { ...facts, closedBy: mending.isProved ? mending.text : null, next: mending.next };
+}
+
+function isWithin(at: string, run: Run): boolean {
+  return at >= run.startedAt && (run.finishedAt === undefined || at <= run.finishedAt);
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,18 @@
+/** Kinds of components that no policy speaks of. That nothing is said of them is said. */
+import { componentFacts, componentKinds } from "../component.ts";
+import type { ReportInput } from "./input.ts";
+
+export interface Uncovered {
+  readonly component: string;
+  readonly title: string;
+}
+
+export function uncoveredBy(input: ReportInput): readonly Uncovered[] {
+  const named = new Set<string>([
+    ...input.policies.map((p) => p.policy.component),
+    ...input.notBuilt.map((n) => n.component),
+  ]);
+  return componentKinds
+    .filter((kind) => !named.has(kind))
+    .map((component) => ({ component, title: componentFacts(component).title }));
+}
