@@ -5,6 +5,7 @@ import { HoldfastError } from "../errors.ts";
 import { type FiredAlert, firedAlerts } from "../health/alerts.ts";
 import { type Alert, openNotifier, type Undelivered } from "../notify/notifier.ts";
 import { apply } from "../operate/apply.ts";
+import { openConditionJournal } from "../operate/condition-journal.ts";
 import { type Observation, observe } from "../operate/observe.ts";
 import { type LoopStatus, reconcile } from "../operate/reconcile.ts";
 import { openStateFolder } from "../operate/state-folder.ts";
@@ -93,6 +94,7 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       reportsBranch,
     });
     const platform = openPlatform(world, options, () => bundle);
+    const journal = openConditionJournal();
     const stopping = new AbortController();
     let loop: LoopStatus | undefined;
     const startedAtMs = systemClock.nowMs();
@@ -173,6 +175,10 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       },
       converge: async () => {
         seen = await observe(world, platform);
+        const holding = statusOf(world, seen).healths.flatMap((h) => h.conditions);
+        await journal
+          .note(world, holding)
+          .catch((error: unknown) => complain(`· the journal of conditions: ${String(error)}`));
         const plan = makePlan({
           revision: world.revision,
           set: world.set,

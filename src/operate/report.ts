@@ -7,6 +7,7 @@ import { renderReport, reportName } from "../report/markdown.ts";
 import { type RestoreCardEntry, type RestoreCardInput, renderRestoreCard } from "../report/restore-card.ts";
 import { redact } from "../secret.ts";
 import type { Run } from "../state/job.ts";
+import { episodesSince } from "./condition-journal.ts";
 import { proofOf } from "./explain-restore.ts";
 import type { Observation } from "./observe.ts";
 import { linkReport, type ReadReportFile } from "./report-chain.ts";
@@ -120,6 +121,7 @@ async function gather(world: World, seen: Observation, facts: ReportFacts): Prom
       health,
       ...(catalogue === undefined ? {} : { catalogue }),
       runs,
+      episodes: await episodesSince(world, policy.name, fromAt),
       prune: pruned.filter((p) => p.policy === policy.name && p.at >= fromAt),
       drills,
     });

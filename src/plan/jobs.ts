@@ -132,12 +132,13 @@ function stackJob({ name }: ReconcilerSettings, policies: readonly Policy[]): re
       ),
       suspended: false,
       group: key,
-      ...policies.reduce<Pick<Job, "account">>((found, p) => ({ ...accountOf(p, "drill"), ...found }), {}),
+      ...accountOf(policies.find((p) => accountOf(p, "drill").account !== undefined) ?? policies[0], "drill"),
     },
   ];
 }
 
-function accountOf(policy: Policy, part: "capture" | "drill"): Pick<Job, "account"> {
+function accountOf(policy: Policy | undefined, part: "capture" | "drill"): Pick<Job, "account"> {
+  if (policy === undefined) return {};
   const { clusterAccounts: accounts } = componentFacts(policy.component);
   if (accounts === undefined || policy.connection[accounts.unless] !== undefined) return {};
   return { account: accounts[part] };

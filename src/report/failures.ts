@@ -3,14 +3,16 @@ import type { Verdict } from "../catalogue/manifest.ts";
 import { mendingOf } from "../health/mending.ts";
 import type { ConditionKind } from "../state/health.ts";
 import type { Run } from "../state/job.ts";
-import type { PolicyReport } from "./input.ts";
+import type { Episode, PolicyReport } from "./input.ts";
 
 /** Looking for the proof of each costs a walk through the catalogue; older ones are counted alone. */
 const mostFailures = 50;
 
 export interface ReportedFailure {
   readonly at: string;
-  /** The run's key, or the point and level of a verification. */
+  /** When a condition was seen no more; null for what happened at one instant. */
+  readonly endedAt: string | null;
+  /** The run's key, the point and level of a verification, or the condition that held. */
   readonly what: string;
   readonly said: string;
   readonly exitStatus: number | null;
@@ -33,7 +35,10 @@ const conditionOf: Readonly<Partial<Record<Run["kind"], ConditionKind>>> = {
 };
 const verbOf = { capture: "backup", log: "wal", verify: "verify", prune: "prune", report: "report" } as const;
 
-/** Failed and lost runs, and verifications that failed; a run that carried out such a verification is left out. */
+/**
+ * Failed and lost runs, verifications that failed, and conditions that held and are over. A run that carried out
+ * such a verification is left out; what holds still is told as a condition.
+ */
 export function failuresOf(entry: PolicyReport, fromAt: string): Failures {
   const verdicts = (entry.catalogue?.points ?? [])
     .flatMap((p) => p.verdicts)
@@ -46,6 +51,11 @@ export function failuresOf(entry: PolicyReport, fromAt: string): Failures {
   const found = [
     ...runs.map((run) => ({ at: run.startedAt, of: () => ofRun(entry, run), key: run.key })),
     ...verdicts.map((v) => ({ at: v.at, of: () => ofVerdict(entry, v), key: v.point })),
+    ...entry.episodes.flatMap((e) =>
+      e.toAt === undefined
+        ? []
+        : [{ at: e.fromAt, of: () => ofEpisode(entry, e, e.toAt ?? e.fromAt), key: e.kind }],
+    ),
   ].sort((a, b) => order(b.at, a.at) || order(a.key, b.key));
   return { count: found.length, newest: found.slice(0, mostFailures).map((f) => f.of()) };
 }
@@ -57,8 +67,27 @@ function ofVerdict(entry: PolicyReport, verdict: Verdict): ReportedFailure {
   const mending = mendingOf(entry.policy, entry.catalogue, failure, "first");
   return {
     at: verdict.at,
+    endedAt: null,
     what: `verify ${verdict.point} --level ${verdict.asked}`,
     said: bad === undefined ? `level ${verdict.level} of ${verdict.asked}` : `${bad.name}: ${bad.detail}`,
+    exitStatus: null,
+    closedBy: mending.isProved ? mending.text : null,
+    next: mending.next,
+  };
+}
+
+function ofEpisode(entry: PolicyReport, episode: Episode, endedAt: string): ReportedFailure {
+  const mending = mendingOf(
+    entry.policy,
+    entry.catalogue,
+    { when: episode.kind, sinceMs: Date.parse(episode.fromAt), heldMs: Date.parse(endedAt) },
+    "first",
+  );
+  return {
+    at: episode.fromAt,
+    endedAt,
+    what: episode.kind,
+    said: episode.message,
     exitStatus: null,
     closedBy: mending.isProved ? mending.text : null,
     next: mending.next,
@@ -68,6 +97,7 @@ function ofVerdict(entry: PolicyReport, verdict: Verdict): ReportedFailure {
 function ofRun(entry: PolicyReport, run: Run): ReportedFailure {
   const facts = {
     at: run.startedAt,
+    endedAt: null,
     what: run.key,
     said: run.message ?? (run.outcome === "lost" ? "ended without a result" : "nothing"),
     exitStatus: run.exitStatus ?? null,

@@ -20,6 +20,7 @@ function policyInOrder(entry: PolicyReport): PolicyReport {
     ...entry,
     runs: [...entry.runs].sort(by((r) => [r.startedAt, r.key, r.slotAt, String(r.attempt ?? 0)])),
     prune: [...entry.prune].sort(by((p) => [p.at, p.point, String(p.removedBytes)])),
+    episodes: [...entry.episodes].sort(by((e) => [e.fromAt, e.kind, e.toAt ?? ""])),
     drills: verdictsInOrder(entry.drills),
     ...(catalogue === undefined ? {} : { catalogue: catalogueInOrder(catalogue) }),
   };

@@ -6,7 +6,7 @@ import type { Catalogue } from "../catalogue/catalogue.ts";
 import type { Instant } from "../catalogue/instant.ts";
 import type { PointId, Verdict } from "../catalogue/manifest.ts";
 import type { Policy } from "../policy/model.ts";
-import type { PolicyHealth } from "../state/health.ts";
+import type { Condition, ConditionKind, PolicyHealth } from "../state/health.ts";
 import type { Run } from "../state/job.ts";
 
 /** A point whose bytes went, or were marked to go, inside the report's time. */
@@ -31,6 +31,17 @@ export interface ReportedWaiver {
   readonly until: string;
 }
 
+/** A condition from the look at which the reconciler saw it first to the one at which it saw it no more. */
+export interface Episode {
+  readonly kind: ConditionKind;
+  readonly severity: Condition["severity"];
+  /** What was said when it began. */
+  readonly message: string;
+  readonly fromAt: Instant;
+  /** Missing while it holds. */
+  readonly toAt?: Instant;
+}
+
 export interface PolicyReport {
   readonly policy: Policy;
   readonly health: PolicyHealth;
@@ -39,6 +50,8 @@ export interface PolicyReport {
   /** Runs inside the report's time, in any order. */
   readonly runs: readonly Run[];
   readonly prune: readonly PrunedPoint[];
+  /** Those that had not ended before the report's time. */
+  readonly episodes: readonly Episode[];
   /** Verdicts of level 4 and more inside the report's time. */
   readonly drills: readonly Verdict[];
 }

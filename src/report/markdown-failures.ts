@@ -2,6 +2,7 @@
 import type { Condition } from "../state/health.ts";
 import { codeSpan, escapeMarkdown } from "./escape.ts";
 import type { Evidence } from "./evidence.ts";
+import type { ReportedFailure } from "./failures.ts";
 import type { ReportInput } from "./input.ts";
 import type { JudgedPolicy } from "./judged.ts";
 import { type Cell, capped, code, markdownTable } from "./markdown-table.ts";
@@ -41,13 +42,15 @@ export function failureLines(
     a.failure.at < b.failure.at ? 1 : a.failure.at > b.failure.at ? -1 : a.at < b.at ? -1 : 1,
   );
   const rows = failures.map(({ failure, policy, at }): readonly Cell[] => [
-    link(formatInstant(failure.at), `${at}/at`),
+    whenOf(failure, at, link),
     code(policy),
     code(failure.what),
     failure.exitStatus === null ? "–" : link(failure.exitStatus, `${at}/exitStatus`),
     link(failure.said, `${at}/said`),
     failure.closedBy === null
-      ? { markup: `🔴 open: ${codeSpan(failure.next)}` }
+      ? {
+          markup: `🔴 ${failure.endedAt === null ? "open" : "not proved to be mended"}: ${codeSpan(failure.next)}`,
+        }
       : { markup: `🟢 ${link(failure.closedBy, `${at}/closedBy`).markup}` },
   ]);
   const open = failures.filter((f) => f.failure.closedBy === null).length;
@@ -59,6 +62,12 @@ export function failureLines(
   );
   lines.push(...capped(["When", "Policy", "What", ">Exit status", "What it said", "Closed by"], rows, all));
   return lines;
+}
+
+function whenOf(failure: ReportedFailure, at: string, link: Evidence["link"]): Cell {
+  const began = link(formatInstant(failure.at), `${at}/at`);
+  if (failure.endedAt === null) return began;
+  return { markup: `${began.markup} to ${link(formatInstant(failure.endedAt), `${at}/endedAt`).markup}` };
 }
 
 function pointerOf(condition: Condition, judged: readonly JudgedPolicy[]): string {

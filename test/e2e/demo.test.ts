@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { demoComponents } from "../../src/cli/demo/components.ts";
 import { componentKinds } from "../../src/component.ts";
 import { openExec } from "../../src/exec/system.ts";
+import { faultOf, linkPattern } from "../unit/report/follow-links.ts";
 import { holdfast, startHoldfast } from "./holdfast.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-demo-test-"));
@@ -61,8 +62,23 @@ describe("the demo", () => {
     for (const policy of expected) expect(report).toContain(`\`${policy}\``);
     // What the last line says is what the report says.
     expect(report).toMatch(/^🟢 \*\*(All \d+ policies are|The one policy is) proved by restores\.\*\*$/m);
-    expect(report).not.toContain("⚪");
     expect(run.stderr).toContain(`${expected.length} of ${expected.length} stood at once`);
+    expect(report).not.toContain("⚪ unproven");
+    const shown = (path: string): string =>
+      execFileSync("git", ["-C", remote, "show", `main:${path}`], { encoding: "utf8", maxBuffer: 2 ** 26 });
+    const folderOf = facts.report.slice(0, facts.report.lastIndexOf("/") + 1);
+    const json = shown(facts.report.replace(/md$/, "json"));
+    const { writtenAt } = JSON.parse(json) as { writtenAt: string };
+    const links = [...report.matchAll(linkPattern)];
+    expect(links.length).toBeGreaterThan(60);
+    expect(links.flatMap((link) => faultOf(link, () => json, Date.parse(writtenAt)) ?? [])).toEqual([]);
+    for (const policy of expected)
+      for (const picture of ["age", "calendar", "retention", "reach", "sizes", "checks"]) {
+        const [, path = ""] = new RegExp(`\\]\\((W\\d+/${policy}-${picture}\\.svg)\\)`).exec(report) ?? [];
+        expect(shown(`${folderOf}${path}`), `${policy} ${picture}`).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
+      }
+    // The bit the demo flips, and the proof that came after it was flipped back.
+    expect(report).toMatch(/verify \d{8}T\d{6}Z --level 2`.*differ.*🟢 .*reached level 5/);
     if (expected.includes("secrets")) expect(run.stderr).toContain("with the escrowed key alone");
     if (expected.includes("s3")) expect(run.stderr).toMatch(/(\d+) of \1 objects are in the bucket again/);
     const card = execFileSync("git", ["-C", remote, "show", "main:reports/RESTORE.md"], { encoding: "utf8" });

@@ -130,7 +130,7 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
       ]),
     );
   }
-  function objects(accounts: ReturnType<typeof accountsOf> = []): readonly KubeObject[] {
+  function objects(accounts: Awaited<ReturnType<typeof accountsOf>> = []): readonly KubeObject[] {
     return installObjects({
       ...usualSettings,
       image,
@@ -192,7 +192,7 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
     const { set } = await readPolicies({ policies: join(clone, "policies") });
     names = set.policies.map((p) => p.name);
     // What the policies' runs need in the cluster, as `holdfast install --policies` prints it.
-    await applyAll(admin, objects(accountsOf(set)));
+    await applyAll(admin, objects(await accountsOf(set)));
     const applied = async (): Promise<string | undefined> =>
       admin
         .request<{ data?: { revision?: string } }>(

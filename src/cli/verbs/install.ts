@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { engines } from "../../engine/engines.ts";
+import { loadEngine } from "../../engine/engines.ts";
 import { type InstallSettings, installObjects } from "../../platform/kubernetes/objects/install.ts";
 import { usualSettings } from "../../platform/kubernetes/objects/settings.ts";
 import type { PolicySet } from "../../policy/model.ts";
@@ -31,7 +31,9 @@ export function installCommand() {
         namespace,
         image,
         repositoryUrl: repository,
-        ...(policies === undefined ? {} : { accounts: accountsOf((await readPolicies({ policies })).set) }),
+        ...(policies === undefined
+          ? {}
+          : { accounts: await accountsOf((await readPolicies({ policies })).set) }),
       };
       const objects = installObjects(settings);
       if (output === "json") printJson({ apiVersion: "v1", kind: "List", items: objects });
@@ -40,8 +42,13 @@ export function installCommand() {
 }
 
 /** What the policies' engines ask for. */
-export function accountsOf(set: PolicySet): readonly ClusterAccount[] {
-  return set.policies.flatMap((policy) => engines[policy.component]?.accounts?.(policy) ?? []);
+export async function accountsOf(set: PolicySet): Promise<readonly ClusterAccount[]> {
+  const accounts: ClusterAccount[] = [];
+  for (const policy of set.policies) {
+    const engine = await loadEngine(policy.component);
+    accounts.push(...(engine?.accounts?.(policy) ?? []));
+  }
+  return accounts;
 }
 
 /** The objects as one stream of YAML documents. */

@@ -63,11 +63,11 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
   async function place(): Promise<ObjectSettings> {
     count += 1;
     const settings = { ...usualSettings, namespace: `place-${count}` };
-    await applyAll(admin, objectsOf(settings), (o) => o.kind !== "Deployment");
+    await applyAll(admin, await objectsOf(settings), (o) => o.kind !== "Deployment");
     return settings;
   }
-  function objectsOf(settings: ObjectSettings): readonly KubeObject[] {
-    const accounts = accountsOf(strategy);
+  async function objectsOf(settings: ObjectSettings): Promise<readonly KubeObject[]> {
+    const accounts = await accountsOf(strategy);
     return installObjects({ ...settings, repositoryUrl: "https://git.example.org/x.git", accounts });
   }
   const client = () => openKubeClient(systemClock, { kubeconfig: cluster.kubeconfig });
@@ -386,7 +386,7 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
     namespace: string,
     as: (name: string) => Promise<KubeClient>,
   ): Promise<{ readonly count: number; readonly wrong: readonly string[] }> {
-    const accounts = accountsOf(strategy);
+    const accounts = await accountsOf(strategy);
     const own = reconcilerRules.map((rule): ClusterRight => ({ namespace, ...rule }));
     const granted = new Map<string, readonly ClusterRight[]>([
       [reconcilerName, [...own, ...accounts.filter((a) => a.name === undefined).flatMap((a) => a.rights)]],
@@ -507,7 +507,7 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
   it("leaves nothing of ours behind when it is deleted by its label", async () => {
     const settings = await place();
     const { namespace } = settings;
-    await applyAll(admin, objectsOf(settings));
+    await applyAll(admin, await objectsOf(settings));
     const platform = platformOf(client(), settings);
     await turn(platform, strategy, "r1");
     await platform.startRun("postgresql/capture", "2026-11-20T02:00:00.000Z");

@@ -99,7 +99,7 @@ const withLog: Policy = {
 
 describe("the runs of captures", () => {
   const of = (jobs: readonly ActualJob[]) =>
-    judge({ policy: plain, catalogue: catalogue(nightly), source, store, jobs, nowMs }).captures;
+    judge({ policy: plain, keys: [], catalogue: catalogue(nightly), source, store, jobs, nowMs }).captures;
 
   it("are told by the newest of the capturing jobs and the next time of any", () => {
     const older = { startedAt: instant(nowMs - 9 * hourMs), outcome: "failed" } as const;

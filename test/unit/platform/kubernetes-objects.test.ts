@@ -7,7 +7,7 @@ import { parseSlot } from "../../../src/cli/options.ts";
 import { readPolicyPaths, readSchemas } from "../../../src/cli/policy-files.ts";
 import { accountsOf, installYaml } from "../../../src/cli/verbs/install.ts";
 import { type ComponentKind, componentFacts, componentKinds } from "../../../src/component.ts";
-import { engines } from "../../../src/engine/engines.ts";
+import { loadEngine } from "../../../src/engine/engines.ts";
 import { desiredJobs } from "../../../src/plan/jobs.ts";
 import { describeDrift, driftOf } from "../../../src/platform/kubernetes/objects/drift.ts";
 import { installObjects } from "../../../src/platform/kubernetes/objects/install.ts";
@@ -152,7 +152,7 @@ describe("an installation", () => {
   it("is the same by install and by deploy/kubernetes", async () => {
     const objects = installObjects({ ...usualSettings, repositoryUrl });
     expect(kept("holdfast.yaml")).toBe(await installYaml(objects));
-    const accounts = accountsOf(await strategy());
+    const accounts = await accountsOf(await strategy());
     const added = installObjects({ ...usualSettings, repositoryUrl, accounts }).filter(
       (o) => !objects.some((base) => JSON.stringify(base) === JSON.stringify(o)),
     );
@@ -177,7 +177,7 @@ describe("an installation", () => {
 
   it("grants what the policies' runs need and nothing to an installation without such policies", async () => {
     const set = await strategy();
-    const accounts = accountsOf(set);
+    const accounts = await accountsOf(set);
     const names = installObjects({ ...usualSettings, repositoryUrl, accounts })
       .filter((o) => o.kind === "ServiceAccount")
       .map((o) => o.metadata.name);
@@ -187,7 +187,7 @@ describe("an installation", () => {
     expect(names.filter((n) => n !== "holdfast-reconciler").sort()).toEqual([...new Set(used)].sort());
     // A policy that brings a kubeconfig of its own is none of this cluster's business.
     const elsewhere = set.policies.map((p) => ({ ...p, connection: { ...p.connection, kubeconfig: "/k" } }));
-    expect(accountsOf({ ...set, policies: elsewhere })).toEqual([]);
+    expect(await accountsOf({ ...set, policies: elsewhere })).toEqual([]);
     expect(
       desiredJobs({ ...set, policies: elsewhere }, componentKinds).jobs.filter(
         (j) => j.account !== undefined,
@@ -207,7 +207,8 @@ describe("an installation", () => {
     const policy = (await strategy()).policies.find((p) => p.component === kind);
     if (policy === undefined) throw new Error("the strategy has every component");
     const { capture, drill } = componentFacts(kind as ComponentKind).clusterAccounts ?? {};
-    const named = (engines[kind]?.accounts?.(policy) ?? []).flatMap((a) => a.name ?? []);
+    const engine = await loadEngine(kind);
+    const named = (engine?.accounts?.(policy) ?? []).flatMap((a) => a.name ?? []);
     expect(named.sort()).toEqual([capture, drill].filter((n) => n !== undefined).sort());
   });
 });

@@ -78,6 +78,7 @@ describe("the bytes of a report", () => {
         ...p,
         runs: shuffled(p.runs, by),
         prune: shuffled(p.prune, by),
+        episodes: shuffled(p.episodes, by),
         drills: shuffled(p.drills, by),
         ...(p.catalogue === undefined
           ? {}

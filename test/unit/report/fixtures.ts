@@ -145,6 +145,7 @@ export function entry(change: Partial<PolicyReport> = {}): PolicyReport {
     catalogue: catalogue(points),
     runs: [],
     prune: [],
+    episodes: [],
     drills: [],
     ...change,
   };

@@ -99,6 +99,15 @@ function hostileReport(text: string): ReadonlyMap<string, string> {
       },
     ],
     prune: [{ point: text, reason: text, at: "2026-11-20T02:00:00.000Z", removedBytes: 1 }],
+    episodes: [
+      {
+        kind: "rpo-missed",
+        severity: "critical",
+        message: text,
+        fromAt: "2026-11-20T02:00:00.000Z",
+        toAt: "2026-11-20T03:00:00.000Z",
+      },
+    ],
     drills: [verdict(nowMs, 5, { policy: text, point: text, measured: { seed: text } })],
   });
   return renderReport(
@@ -110,6 +119,8 @@ function hostileReport(text: string): ReadonlyMap<string, string> {
       previousCommit: text,
       notBuilt: [{ policy: text, component: text }],
       existing: [text],
+      remarks: [text],
+      waivers: [{ rule: text, document: text, reason: text, owner: text, until: text }],
     }),
   );
 }

@@ -24,10 +24,11 @@ function entryOf(of: Policy, points: readonly RecoveryPoint[], change: Partial<P
   const stored = catalogue(points, of.name);
   return {
     policy: of,
-    health: judge({ policy: of, catalogue: stored, jobs: [], nowMs }),
+    health: judge({ policy: of, keys: [], catalogue: stored, jobs: [], nowMs }),
     catalogue: stored,
     runs: [],
     prune: [],
+    episodes: [],
     drills: points
       .flatMap((p) => p.verdicts)
       .filter((v) => v.asked >= 4 && v.at >= instant(nowMs - 7 * dayMs)),
@@ -143,6 +144,28 @@ function cache(): PolicyReport {
     ...change,
   });
   return entryOf(of, [...points.slice(0, -1), late], {
+    episodes: [
+      {
+        kind: "rpo-missed",
+        severity: "critical",
+        message: "a disaster now would cost too much",
+        fromAt: instant(holeMs + hourMs),
+        toAt: instant(holeMs + 7 * hourMs),
+      },
+      {
+        kind: "store-unreachable",
+        severity: "critical",
+        message: "the store did not answer",
+        fromAt: instant(nowMs - 60_000),
+        toAt: instant(nowMs - 30_000),
+      },
+      {
+        kind: "source-drift",
+        severity: "warning",
+        message: "a setting differs",
+        fromAt: instant(nowMs - hourMs),
+      },
+    ],
     runs: [
       run({}),
       run({ startedAt: instant(nowMs - hourMs), outcome: "succeeded" }),
