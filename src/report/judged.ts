@@ -4,6 +4,7 @@ import { isGood } from "../retention/points.ts";
 import { type Failures, failuresOf } from "./failures.ts";
 import type { PolicyReport, ReportInput } from "./input.ts";
 import { type ProofDay, proofDays } from "./svg-calendar.ts";
+import { type RetentionPicture, retentionPicture } from "./svg-retention.ts";
 
 export interface JudgedPolicy extends PolicyReport {
   /** Place in the JSON's `policies`. */
@@ -15,6 +16,7 @@ export interface JudgedPolicy extends PolicyReport {
   readonly restores: { readonly count: number; readonly withinRto: number };
   readonly failures: Failures;
   readonly days: readonly ProofDay[];
+  readonly retention: RetentionPicture;
 }
 
 /** @param input in order already: the place in it is the place in the JSON */
@@ -36,6 +38,7 @@ export function judgePolicies(input: ReportInput): readonly JudgedPolicy[] {
         verdicts: (entry.catalogue?.points ?? []).flatMap((p) => p.verdicts),
         nowMs: input.nowMs,
       }),
+      retention: retentionPicture(entry, input.nowMs),
     };
   });
 }

@@ -8,7 +8,7 @@ import type { JudgedPolicy } from "./judged.ts";
 import { type Cell, capped, code, markdownTable } from "./markdown-table.ts";
 import { describeAge } from "./svg-age.ts";
 import { describeCalendar } from "./svg-calendar.ts";
-import { describeRetention, retentionPicture } from "./svg-retention.ts";
+import { describeRetention } from "./svg-retention.ts";
 import { count, formatAge, formatBytes, formatInstant, formatSeconds } from "./units.ts";
 import { proofSign } from "./verdict.ts";
 
@@ -142,21 +142,21 @@ export function policyLines(
     lines.push(`- ${codeSpan(id)} cannot be read: ${escapeMarkdown(reason)}`);
   if (lines.at(-1) !== "") lines.push("");
   lines.push(...rangeLines(entry, input.nowMs, evidenceOf), ...versionLines(entry, evidenceOf));
-  for (const [file, label] of pictureLabels(entry, input.nowMs)) {
+  for (const [file, label] of pictureLabels(entry)) {
     lines.push(`![${escapeMarkdown(label, 900)}](${pictures}-${file}.svg)`, "");
   }
   return lines;
 }
 
 /** The text in place of each picture says what the picture says. */
-function pictureLabels(entry: JudgedPolicy, nowMs: number): readonly (readonly [string, string])[] {
+function pictureLabels(entry: JudgedPolicy): readonly (readonly [string, string])[] {
   const { policy, teeth, health, days } = entry;
   const age = describeAge({ policy: policy.name, teeth, rpoSeconds: health.target.rpoSeconds });
   return [
     ["reach", `How far back: ${policy.name}`],
     ["age", `What a disaster would have cost: ${policy.name}. ${age}`],
     ["calendar", `Calendar of proof: ${policy.name}. ${describeCalendar(days)}`],
-    ["retention", `Retention: ${policy.name}. ${describeRetention(retentionPicture(entry, nowMs))}`],
+    ["retention", `Retention: ${policy.name}. ${describeRetention(entry.retention)}`],
     ["sizes", `Size of recovery points: ${policy.name}`],
     ["checks", `Checklist day by day: ${policy.name}`],
   ];

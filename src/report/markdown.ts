@@ -20,7 +20,7 @@ import { calendarSvg } from "./svg-calendar.ts";
 import { checksSvg } from "./svg-checks.ts";
 import { objectivesSvg } from "./svg-objectives.ts";
 import { reachSvg } from "./svg-reach.ts";
-import { retentionPicture, retentionSvg } from "./svg-retention.ts";
+import { retentionSvg } from "./svg-retention.ts";
 import { sizesSvg } from "./svg-sizes.ts";
 import { uncoveredBy } from "./uncovered.ts";
 import { formatInstant, isoWeek } from "./units.ts";
@@ -98,7 +98,7 @@ function drawPictures(
     const { rpoSeconds } = health.target;
     files.set(`${slug}-age.svg`, ageSvg({ policy: policy.name, teeth: entry.teeth, rpoSeconds }));
     files.set(`${slug}-calendar.svg`, calendarSvg({ policy: policy.name, verdicts, nowMs: input.nowMs }));
-    files.set(`${slug}-retention.svg`, retentionSvg(retentionPicture(entry, input.nowMs)));
+    files.set(`${slug}-retention.svg`, retentionSvg(entry.retention));
     const since = points[0]?.manifest.finishedAt;
     files.set(
       `${slug}-checks.svg`,
