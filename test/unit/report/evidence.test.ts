@@ -137,15 +137,16 @@ describe("the bytes of a report", () => {
       catalogue: catalogue(points),
       drills: points.flatMap((p) => p.verdicts),
     });
-    const beganMs = performance.now();
+    const before = process.cpuUsage();
     const files = renderReport(reportInput([many], { fromAt: instant(nowMs - 700 * dayMs) }));
-    const tookMs = performance.now() - beganMs;
+    const { user, system } = process.cpuUsage(before);
+    const tookMs = (user + system) / 1000;
     for (const [path, content] of files) {
       const most = path.endsWith(".svg") ? 60_000 : path.endsWith(".json") ? 2_500_000 : 200_000;
       expect([path, content.length < most]).toEqual([path, true]);
-      expect(content).not.toMatch(/NaN|Infinity|undefined/);
+      expect(/NaN|Infinity|undefined/.test(content), path).toBe(false);
     }
-    expect(tookMs).toBeLessThan(20_000);
-    console.log(`report over 100,000 points: ${Math.round(tookMs)} ms`);
+    expect(tookMs).toBeLessThan(15_000);
+    console.log(`report over 100,000 points: ${Math.round(tookMs)} ms of processor`);
   });
 });
