@@ -199,7 +199,9 @@ describe("an installation", () => {
     for (const wanted of desiredJobs(await strategy(), componentKinds).jobs)
       expect([wanted.key, podOfJob(wanted).automountServiceAccountToken]).toEqual([
         wanted.key,
-        ["kubernetes/capture", "kubernetes/verify-4", "kubernetes/verify-5"].includes(wanted.key),
+        ["kubernetes/capture", "kubernetes/verify-4", "kubernetes/verify-5", "holdfast/verify-6"].includes(
+          wanted.key,
+        ),
       ]);
   });
 

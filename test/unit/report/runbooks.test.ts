@@ -80,7 +80,7 @@ describe("the runbooks", () => {
 
   it("notice a command that is none", async () => {
     await expect(parseCommand("holdfast verify POLICY --depth 4")).rejects.toThrow(/unknown option/);
-    await expect(parseCommand("holdfast verify")).rejects.toThrow(/missing required argument/);
+    await expect(parseCommand("holdfast backup")).rejects.toThrow(/missing required argument/);
     await expect(parseCommand("holdfast verify POLICY --level 9")).rejects.toThrow(/0 to 6/);
     await expect(parseCommand("holdfast at yesterday")).rejects.toThrow(/offset/);
     await expect(parseCommand("holdfast mend POLICY")).rejects.toThrow();
