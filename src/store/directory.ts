@@ -29,6 +29,7 @@ import {
   exactly,
   infoOf,
   makeFolders,
+  makePassingFolder,
   removeEmptyFolders,
   syncFolder,
   systemCode,
@@ -143,8 +144,7 @@ class DirectoryStore implements Store {
       Promise.reject(diskError(error, `store '${this.name}': writing '${key}'`));
     let finished = false;
     const handle = () => {
-      // Theirs is a new place: made in one call, and not synced, because a crash may take it.
-      opening ??= mkdir(dirname(temporary), { recursive: true }).then(() => open(temporary, "wx", 0o640));
+      opening ??= makePassingFolder(this.#root, dirname(temporary)).then(() => open(temporary, "wx", 0o640));
       return opening;
     };
     const discard = async () => {

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, mkdir, open, rename, rmdir, stat, unlink } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { instant } from "../catalogue/instant.ts";
@@ -73,6 +73,25 @@ export async function makeFolders(root: string, folder: string, attempts = 20): 
     return makeFolders(root, folder, attempts - 1);
   }
   await syncFolder(dirname(folder));
+}
+
+/**
+ * `folder`, which is new, and all above it exist. They are not synced: what lies there may go with a crash. Node's
+ * recursive call says of a read-only disk that nothing is there; the plain one for the first of them tells the truth.
+ */
+export async function makePassingFolder(root: string, folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+    const names = relative(root, folder).split(sep);
+    for (const count of [1, 2]) await mkdir(join(root, ...names.slice(0, count))).catch(unlessThere);
+    await mkdir(folder, { recursive: true });
+  }
+}
+
+function unlessThere(error: unknown): void {
+  if (systemCode(error) !== "EEXIST") throw error;
 }
 
 /** Empty folders from `folder` up to, and without, `root` are gone. */
