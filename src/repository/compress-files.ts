@@ -4,6 +4,7 @@
  */
 import { mkdir, open, readFile, rm, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
+import type { Command } from "../catalogue/artifact.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Exec } from "../exec/exec.ts";
 import type { Codec } from "../policy/model.ts";
@@ -45,52 +46,43 @@ export async function compressFile(exec: Exec, codec: Codec, level: number, path
 }
 
 /**
- * Compresses each file of `paths` (different base names) and hands its bytes to `use` one after the other, so
- * that only one is in memory; they stand in `memory` and are gone with the next one. `scratch` is emptied before
- * and gone afterwards.
+ * Compresses each file of `paths` (different base names) into the new folder `scratch`, which is the caller's to
+ * remove. Paths of what came of each, in the same order; where nothing is compressed that is the file itself.
  */
 export async function compressFiles(
-  how: {
-    readonly exec: Exec;
-    readonly codec: Codec;
-    readonly level: number;
-    readonly scratch: string;
-    readonly memory: ReusedMemory;
-  },
+  how: { readonly exec: Exec; readonly codec: Codec; readonly level: number; readonly scratch: string },
   paths: readonly string[],
-  use: (bytes: Buffer, index: number) => Promise<void>,
-): Promise<void> {
-  const { exec, codec, level, scratch, memory } = how;
-  const command = await compressor(exec, codec, level);
-  const many = command?.argv[0];
-  if (paths.length < 2 || (many !== "zstd" && many !== "igzip")) {
-    for (const [index, path] of paths.entries())
-      await use(await compressFile(exec, codec, level, path), index);
-    return;
-  }
+): Promise<readonly string[]> {
+  const { exec, codec, level, scratch } = how;
   await rm(scratch, { recursive: true, force: true });
   await mkdir(scratch, { recursive: true, mode: 0o700 });
-  try {
-    const flags = command?.argv.slice(1).filter((flag) => flag !== "-c") ?? [];
-    const names = paths.map((path) => join(scratch, basename(path)));
-    if (many === "zstd") {
-      await exec.run({ argv: ["zstd", ...flags, "--output-dir-flat", scratch, "--", ...paths] });
-    } else {
-      // It writes beside what it reads, and reads through links.
-      for (const [index, name] of names.entries()) await symlink(paths[index] ?? "", name);
-      await exec.run({ argv: ["igzip", ...flags, "-n", ...names] });
-    }
-    for (const [index, name] of names.entries()) {
-      const compressed = `${name}${many === "zstd" ? ".zst" : ".gz"}`;
-      await use(await readInto(compressed, memory), index);
-      await rm(compressed);
-    }
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
+  const command = await compressor(exec, codec, level);
+  if (command === undefined) return paths;
+  const [program, ...flags] = command.argv;
+  const names = paths.map((path) => join(scratch, basename(path)));
+  const toFiles = flags.filter((flag) => flag !== "-c");
+  if (program === "zstd") {
+    await exec.run({ argv: ["zstd", ...toFiles, "--output-dir-flat", scratch, "--", ...paths] });
+    return names.map((name) => `${name}.zst`);
   }
+  if (program === "igzip") {
+    // It writes beside what it reads, and reads through links.
+    for (const [index, name] of names.entries()) await symlink(paths[index] ?? "", name);
+    await exec.run({ argv: ["igzip", ...toFiles, "-n", ...names] });
+    return names.map((name) => `${name}.gz`);
+  }
+  for (const [index, name] of names.entries()) await compressTo(exec, command, paths[index] ?? "", name);
+  return names;
 }
 
-async function readInto(path: string, memory: ReusedMemory): Promise<Buffer> {
+async function compressTo(exec: Exec, command: Command, from: string, to: string): Promise<void> {
+  await using input = await open(from, "r");
+  await using output = await open(to, "wx", 0o600);
+  await exec.pipe([command], { input: input.fd, outputDescriptor: output.fd }).done;
+}
+
+/** All of the file at `path`, in `memory`. */
+export async function readInto(path: string, memory: ReusedMemory): Promise<Buffer> {
   const file = await open(path, "r");
   try {
     const bytes = memory.take((await file.stat()).size);

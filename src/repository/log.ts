@@ -1,5 +1,5 @@
 /** The stored change log: one small envelope per segment, put only once, found again by listing. */
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import type { LogArchive, LogBranch, LogNames, LogSegment } from "../catalogue/catalogue.ts";
 import { keys } from "../catalogue/keys.ts";
@@ -10,7 +10,7 @@ import { unseal } from "../crypto/unseal.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Store } from "../store/store.ts";
 import { decompressor } from "./codec.ts";
-import { compressFile, compressFiles, hashFiles } from "./compress-files.ts";
+import { compressFile, compressFiles, hashFiles, readInto } from "./compress-files.ts";
 import { contextOf, type RepositoryContext, type StoreSet, writable } from "./context.ts";
 import { inLanes } from "./log-lanes.ts";
 import type { LogFile, LogStore } from "./repository.ts";
@@ -18,7 +18,7 @@ import { type ReusedMemory, reusedMemory } from "./reused-memory.ts";
 import { named, wholeFile } from "./source.ts";
 
 const keyLifeMs = 60 * 60 * 1000;
-/** While one lane seals and sends, the programs of the others compress. */
+/** Each compresses the next files while it seals and sends the last ones. */
 const lanesCount = 3;
 /** One start of a program serves so many files at most. */
 const filesPerStart = 4;
@@ -83,20 +83,35 @@ export function openLogStore(context: RepositoryContext): LogStore {
     await store(key, await sealBytes(key, compressed, contentSha256), contentSha256);
   };
 
-  const putChunk = async (files: readonly LogFile[], scratch: string, memory: LaneMemory) => {
+  const prepare = async ({ files }: Chunk, scratch: string): Promise<Prepared> => {
     const { codec, level } = context.policy.capture;
     const paths = files.map((file) => file.path);
-    // Hashed beside the compression; whoever needs one first waits for all.
+    // Hashed beside the compression.
     const hashing = hashFiles(context.exec, paths);
     hashing.catch(() => undefined);
-    const how = { exec: context.exec, codec, level, scratch, memory: memory.compressed };
-    await compressFiles(how, paths, async (compressed, index) => {
-      const file = files[index];
-      if (file === undefined) return;
-      const key = keys.segment(prefix, file.branch, file.name);
-      const contentSha256 = (await hashing)[index] ?? "";
-      await store(key, await sealBytes(key, compressed, contentSha256, memory.sealed), contentSha256);
-    });
+    try {
+      const compressed = await compressFiles({ exec: context.exec, codec, level, scratch }, paths);
+      return { files, compressed, hashes: await hashing, scratch };
+    } catch (error) {
+      await rm(scratch, { recursive: true, force: true });
+      throw error;
+    }
+  };
+
+  const finish = async (
+    { files, compressed, hashes, scratch }: Prepared,
+    memory: LaneMemory,
+  ): Promise<void> => {
+    try {
+      for (const [index, { branch, name }] of files.entries()) {
+        const key = keys.segment(prefix, branch, name);
+        const bytes = await readInto(compressed[index] ?? "", memory.compressed);
+        const contentSha256 = hashes[index] ?? "";
+        await store(key, await sealBytes(key, bytes, contentSha256, memory.sealed), contentSha256);
+      }
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
   };
 
   const putAll: LogStore["putAll"] = async (files, scratch, onStored = async () => undefined) => {
@@ -107,7 +122,10 @@ export function openLogStore(context: RepositoryContext): LogStore {
     await inLanes(
       chunks,
       lanesCount,
-      (chunk, lane) => putChunk(chunk.files, `${scratch}-${lane}`, memories[lane]!),
+      {
+        prepare: (chunk, lane, parity) => prepare(chunk, `${scratch}-${lane}-${parity}`),
+        finish: (prepared, lane) => finish(prepared, memories[lane]!),
+      },
       (doneCount) => onStored(chunks[doneCount - 1]?.end ?? 0),
     );
     // After a failure a request may still be reading it, and the collector knows when none does.
@@ -149,6 +167,15 @@ export function openLogStore(context: RepositoryContext): LogStore {
       return true;
     },
   };
+}
+
+/** Compressed and hashed by programs, to be sealed and stored by us. */
+interface Prepared {
+  readonly files: readonly LogFile[];
+  /** Paths of the compressed bytes and hashes of the raw ones, in the order of the files. */
+  readonly compressed: readonly string[];
+  readonly hashes: readonly string[];
+  readonly scratch: string;
 }
 
 /** What one lane of `putAll` works in. */
@@ -276,7 +303,7 @@ async function readHistory(
   branch: string,
   names: LogNames,
 ): Promise<LogBranch> {
-  const { mkdtemp, rm } = await import("node:fs/promises");
+  const { mkdtemp } = await import("node:fs/promises");
   const { tmpdir } = await import("node:os");
   const folder = await mkdtemp(`${tmpdir()}/holdfast-history-`);
   try {
