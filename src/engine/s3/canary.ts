@@ -5,7 +5,8 @@ import { HoldfastError } from "../../errors.ts";
 import type { EngineContext } from "../engine.ts";
 import { canaryKey, placeOf, type Side, sourceOf, withSide } from "./sides.ts";
 
-const lookEveryMs = 250;
+/** Between two looks at the replica: the first follow quickly, because most canaries are there at once. */
+const lookMs = { first: 20, longest: 250 } as const;
 
 /** After it the source holds the returned instant. */
 export async function writeCanary(context: EngineContext): Promise<Instant> {
@@ -44,7 +45,7 @@ export async function measureLag(
   const at = await putCanary(source, instant(startedAtMs));
   context.step(`waiting for the canary in the replica ${placeOf(replica)}`);
   return withSide(replica, async (client) => {
-    for (;;) {
+    for (let pauseMs: number = lookMs.first; ; pauseMs = Math.min(2 * pauseMs, lookMs.longest)) {
       const found = await readCanary(client, replica.bucket);
       const tookMs = context.clock.nowMs() - startedAtMs;
       if (found !== undefined && found >= at) return tookMs / 1000;
@@ -56,7 +57,7 @@ export async function measureLag(
           { hint: "mc replicate status source/BUCKET; mc replicate backlog source/BUCKET" },
         );
       }
-      await context.clock.wait(lookEveryMs, context.signal);
+      await context.clock.wait(pauseMs, context.signal);
     }
   });
 }

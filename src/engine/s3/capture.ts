@@ -2,7 +2,7 @@
  * A point is an inventory of the replica, taken once everything the source had at one instant is proved to be
  * there: a canary has come over, and two sorted listings show no difference older than it.
  */
-import { readFile } from "node:fs/promises";
+import { open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ArtifactSink, Command } from "../../catalogue/artifact.ts";
 import { instant } from "../../catalogue/instant.ts";
@@ -14,7 +14,7 @@ import { placeOf, replicaOf, type Side, settingsOf, sourceOf } from "./sides.ts"
 
 export const inventoryArtifact = "inventory.ndjson";
 const inputName = "HOLDFAST_INVENTORY";
-const program = join(import.meta.dirname, "inventory.ts");
+const program = join(import.meta.dirname, "inventory-program.mjs");
 const againMs = 2000;
 const mebibyte = 1024 * 1024;
 /** Fewer deletions than that are no storm, whatever their share. */
@@ -38,12 +38,10 @@ export async function capture(
     seed: request.id,
     sinceMs: Date.parse(request.newest?.manifest.consistentAt ?? "") || atMs,
   };
-  await untilEqual(context, input, atMs + settings.maxLagMs);
-  context.step(`inventory of the replica ${placeOf(replica)}`);
-  const path = join(context.workDirectory, "summary.json");
-  await sink.fromCommand(inventoryArtifact, commandOf(input, path));
-  const summary = await readSummary(path);
-  requireEqual(source, replica, summary);
+  const listed = join(context.workDirectory, inventoryArtifact);
+  const summary = await untilEqual(context, input, atMs + settings.maxLagMs, listed);
+  await sink.fromFile(inventoryArtifact, listed);
+  await rm(listed);
   const before = Number(request.newest?.manifest.engine["currentObjects"] ?? 0);
   const isStorm =
     summary.deletedSince >= leastStorm && summary.deletedSince > settings.stormShare * Math.max(before, 1);
@@ -72,36 +70,52 @@ export async function capture(
   };
 }
 
-/** Compares until nothing older than the canary is different. @throws data-damaged once the lag allowed is over */
-async function untilEqual(context: EngineContext, input: InventoryInput, giveUpAtMs: number): Promise<void> {
-  const path = join(context.workDirectory, "compared.json");
+/**
+ * Compares until nothing older than the canary is different; `listed` is then the inventory of that very comparison.
+ * @throws data-damaged once the lag allowed is over
+ */
+async function untilEqual(
+  context: EngineContext,
+  input: InventoryInput,
+  giveUpAtMs: number,
+  listed: string,
+): Promise<InventorySummary> {
+  const { source, replica } = input;
   for (;;) {
-    context.step("comparing both sides");
-    const pipe = context.exec.pipe([commandOf({ ...input, sample: 0 }, path)], {
-      signal: context.signal,
-    });
-    pipe.output?.resume();
-    await pipe.done;
-    const summary = await readSummary(path);
-    if (summary.differences === 0) return;
-    if (context.clock.nowMs() > giveUpAtMs) return requireEqual(input.source, input.replica, summary);
+    context.step(`comparing the replica ${placeOf(replica)} with ${placeOf(source)}`);
+    const summary = await compareOnce(context, input, listed);
+    if (summary.differences === 0) return summary;
+    if (context.clock.nowMs() > giveUpAtMs) throw unequal(source, replica, summary);
     await context.clock.wait(againMs, context.signal);
   }
 }
 
-function commandOf(input: InventoryInput, summary: string): Command {
-  return { argv: [process.execPath, program, summary], env: { [inputName]: JSON.stringify(input) } };
+/** The inventory goes to a file, because only at its end is it known whether the two sides are equal. */
+async function compareOnce(
+  context: EngineContext,
+  input: InventoryInput,
+  listed: string,
+): Promise<InventorySummary> {
+  const summaryPath = join(context.workDirectory, "summary.json");
+  const file = await open(listed, "w", 0o600);
+  try {
+    const command: Command = {
+      argv: [process.execPath, program, summaryPath],
+      env: { [inputName]: JSON.stringify(input) },
+    };
+    const { signal, policy } = context;
+    const deadline = policy.deadlineMs > 0 ? { deadlineMs: policy.deadlineMs } : {};
+    await context.exec.pipe([command], { signal, ...deadline, outputDescriptor: file.fd }).done;
+  } finally {
+    await file.close();
+  }
+  return JSON.parse(await readFile(summaryPath, "utf8")) as InventorySummary;
 }
 
-async function readSummary(path: string): Promise<InventorySummary> {
-  return JSON.parse(await readFile(path, "utf8")) as InventorySummary;
-}
-
-/** @throws data-damaged naming the first differences */
-function requireEqual(source: Side, replica: Side, summary: InventorySummary): void {
-  if (summary.differences === 0) return;
+/** Names the first differences. */
+function unequal(source: Side, replica: Side, summary: InventorySummary): HoldfastError {
   const shown = summary.examples.slice(0, 5).map((d) => `${d.kind}: '${d.key}' (${d.detail})`);
-  throw new HoldfastError(
+  return new HoldfastError(
     "data-damaged",
     `the replica ${placeOf(replica)} differs from ${placeOf(source)} in ${summary.differences} places: ${shown.join("; ")}`,
     { hint: `mc replicate resync start source/${source.bucket} carries over again what the replica lacks` },

@@ -1,11 +1,8 @@
-/**
- * A program of its own: lists both sides, compares them, and prints the replica's inventory, one JSON line per key.
- * Its summary goes to the file named as its argument. Sides and rules come by environment.
- */
+/** Lists both sides, compares them, and prints the replica's inventory, one JSON line per key. */
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
-import { pathToFileURL } from "node:url";
 import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { inLanes } from "../lanes.ts";
 import { type CompareRules, type Difference, differencesOf, type Pair, pairs } from "./compare.ts";
 import { clientOf, type Side } from "./sides.ts";
 import { listEntries } from "./versions.ts";
@@ -78,7 +75,8 @@ export async function takeInventory(
       await print(JSON.stringify(line));
       if (found.length === 0 && pair.source?.versions[0]?.etag === line.etag) sample.offer(line);
     }
-    for (const line of sample.chosen) tell(await compareContents(source, replica, input, line));
+    const contents = await inLanes(sample.chosen, (line) => compareContents(source, replica, input, line));
+    for (const found of contents) tell(found);
     return { ...sum, examples, sampled: sample.chosen.length };
   } finally {
     source.destroy();
@@ -169,13 +167,24 @@ async function hashOf(client: S3Client, { bucket }: Side, key: string): Promise<
   }
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+/** Lines are written together: a file or a pipe takes each write at once. */
+const writeBytes = 64 * 1024;
+
+/** The inventory to standard output, and its summary to the file `summaryPath`. */
+export async function printInventory(summaryPath: string): Promise<void> {
   const input = JSON.parse(process.env[inputName] ?? "{}") as InventoryInput;
+  let lines = "";
+  const flush = async (): Promise<void> => {
+    const text = lines;
+    lines = "";
+    if (!process.stdout.write(text)) await new Promise((resolve) => process.stdout.once("drain", resolve));
+  };
   const summary = await takeInventory(input, async (line) => {
-    if (!process.stdout.write(`${line}\n`))
-      await new Promise((resolve) => process.stdout.once("drain", resolve));
+    lines += `${line}\n`;
+    if (lines.length >= writeBytes) await flush();
   });
   // An empty bucket still has an inventory: a stream of nothing would be no artifact.
-  if (summary.currentObjects === 0) process.stdout.write("\n");
-  await writeFile(process.argv[2] ?? "", JSON.stringify(summary));
+  if (summary.currentObjects === 0) lines += "\n";
+  await flush();
+  await writeFile(summaryPath, JSON.stringify(summary));
 }

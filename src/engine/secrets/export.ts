@@ -3,6 +3,7 @@
  * read once more until a whole pass finds nothing new.
  */
 import type { EngineContext } from "../engine.ts";
+import { inLanes } from "../lanes.ts";
 import type { Api } from "./api.ts";
 import { keyed } from "./fingerprint.ts";
 import { canonical } from "./json.ts";
@@ -16,7 +17,6 @@ import {
   readSecret,
 } from "./key-value.ts";
 import { exportKubernetes } from "./kubernetes.ts";
-import { inLanes } from "./lanes.ts";
 import type { ExportedMount, ExportedSecret, LeftOut, NamedDocument } from "./model.ts";
 import { canaryPath, canarySecret, settingsOf } from "./settings.ts";
 

@@ -3,10 +3,10 @@
  * @see https://openbao.org/api-docs/secret/kv/
  */
 import { HoldfastError } from "../../errors.ts";
+import { inLanes } from "../lanes.ts";
 import { type Api, escapePath } from "./api.ts";
 import { keyed } from "./fingerprint.ts";
 import { canonical } from "./json.ts";
-import { inLanes } from "./lanes.ts";
 import type { ExportedMount, ExportedPolicies, ExportedSecret, SecretVersion } from "./model.ts";
 import { canaryPath } from "./settings.ts";
 

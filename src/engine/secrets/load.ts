@@ -1,8 +1,8 @@
 /** Puts exported documents into a server: mounts, every version under its own number, policies. */
 import { HoldfastError } from "../../errors.ts";
 import type { Clock } from "../../time/clock.ts";
+import { inLanes } from "../lanes.ts";
 import { type Api, escapePath } from "./api.ts";
-import { inLanes } from "./lanes.ts";
 import type { ExportedMount, ExportedSecret, NamedDocument } from "./model.ts";
 
 const readyMs = 30_000;
