@@ -78,7 +78,7 @@ describe("the demo", () => {
         expect(shown(`${folderOf}${path}`), `${policy} ${picture}`).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
       }
     // The bit the demo flips, and the proof that came after it was flipped back.
-    expect(report).toMatch(/verify \d{8}T\d{6}Z --level 2`.*differ.*🟢 .*reached level 5/);
+    expect(report).toMatch(/verify \d{8}T\d{6}Z --level 2`.*(?:differ|expected, ).*🟢 .*reached level 5/);
     if (expected.includes("secrets")) expect(run.stderr).toContain("with the escrowed key alone");
     if (expected.includes("s3")) expect(run.stderr).toMatch(/(\d+) of \1 objects are in the bucket again/);
     const card = execFileSync("git", ["-C", remote, "show", "main:reports/RESTORE.md"], { encoding: "utf8" });
