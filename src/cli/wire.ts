@@ -11,9 +11,11 @@ import type { Logger } from "../log.ts";
 import type { World } from "../operate/world.ts";
 import type { Policy, PolicySet, StoreReference, StoreSettings } from "../policy/model.ts";
 import { readPolicySet } from "../policy/read.ts";
+import type { StoreRole } from "../policy/store-credentials.ts";
+import { type StoreSet, writable } from "../repository/context.ts";
 import type { Repository } from "../repository/repository.ts";
 import { redact } from "../secret.ts";
-import type { Store, StoreRole } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { systemClock } from "../time/clock.ts";
 import { complain, type Steps } from "./console.ts";
 import { openMachine } from "./machine.ts";
@@ -100,8 +102,20 @@ export async function buildWorld(
       stores.push(store);
       return store;
     };
-    const roles = { read: await open("read"), write: await open("write"), delete: await open("delete") };
-    return { settings, stores: roles };
+    const denied: Partial<Record<StoreRole, HoldfastError>> = {};
+    // A run may be given less than the policies name: a drill reads, and writes its verdict.
+    const openOr = async (role: "write" | "verdict" | "delete"): Promise<StoreSet> =>
+      open(role).then(
+        (store) => ({ read, [role]: store }),
+        (error: unknown) => {
+          if (!(error instanceof HoldfastError) || error.code !== "key-missing") throw error;
+          denied[role] = error;
+          return { read };
+        },
+      );
+    const read = await open("read");
+    const others = [await openOr("write"), await openOr("verdict"), await openOr("delete")];
+    return { settings, stores: Object.assign({ denied }, ...others) as StoreSet };
   }
 
   async function openPolicyRepository(policy: Policy): Promise<Repository> {
@@ -165,7 +179,10 @@ export async function buildWorld(
         workDirectory,
         secret: readSecret,
         step: (text) => options.steps.step(text),
-        store: async (role) => (await storesOf(policy.store)).stores[role].place(""),
+        store: async (role) => {
+          const { stores } = await storesOf(policy.store);
+          return (role === "read" ? stores.read : writable(stores)).place("");
+        },
       };
       try {
         return await work(context);

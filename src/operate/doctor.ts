@@ -108,9 +108,18 @@ async function diagnoseStore(world: World, policy: Policy): Promise<readonly Dia
     detail: `marker ${identity} ${detail}`.trim(),
     next: identityNext[identity],
   };
-  if (!ok) return [store];
+  const missing = repository.missingCredentials().map((error): Diagnosis => {
+    const detail = `${error.code}: ${error.message}`;
+    return { policy: policy.name, name: storeName(policy), ok: false, detail, next: error.hint };
+  });
+  if (!ok) return [store, ...missing];
   const catalogue = await repository.catalogue();
-  return [store, diagnoseCatalogue(policy, catalogue), ...(await diagnoseRoom(world, policy, catalogue))];
+  return [
+    store,
+    ...missing,
+    diagnoseCatalogue(policy, catalogue),
+    ...(await diagnoseRoom(world, policy, catalogue)),
+  ];
 }
 
 function diagnoseCatalogue(policy: Policy, catalogue: Catalogue): Diagnosis {

@@ -41,6 +41,7 @@ export async function verify(world: World, policy: Policy, options: VerifyOption
     });
   }
   const repository = await world.repository(policy);
+  repository.demandVerdicts();
   const catalogue = await repository.catalogue();
   const startedAtMs = world.clock.nowMs();
   const seed = options.seed ?? (world.revision === "" ? "no-revision" : world.revision);

@@ -170,6 +170,8 @@ export interface StoreSettings {
   readonly credentials: {
     readonly write?: StoreCredentials;
     readonly read?: StoreCredentials;
+    /** May write verdicts, and nothing else: for drills that are kept apart. */
+    readonly verdict?: StoreCredentials;
     readonly delete?: StoreCredentials;
   };
   readonly objectLock: { readonly mode: "none" | "governance" | "compliance"; readonly days: number };
@@ -223,6 +225,8 @@ export interface ReconcilerSettings {
 export interface PlatformSettings {
   readonly kind: "local" | "kubernetes";
   readonly namespace?: string;
+  /** Where drills run that need nothing but the store. */
+  readonly drillNamespace?: string;
   readonly image?: string;
   /** Secrets by name; their values are never read by the reconciler. */
   readonly environmentSecret?: string;

@@ -111,7 +111,7 @@ function named<T extends { readonly name: string }>(
 function storeOf(entry: Entry): StoreSettings {
   const spec = entry.value["spec"] as StoreText;
   const region = spec.region ?? "us-east-1";
-  const { write, read, delete: remove } = spec.credentials ?? {};
+  const { write, read, verdict, delete: remove } = spec.credentials ?? {};
   return {
     name: entry.name,
     type: spec.type,
@@ -123,6 +123,7 @@ function storeOf(entry: Entry): StoreSettings {
     credentials: {
       ...(write === undefined ? {} : { write: credentialsOf(write) }),
       ...(read === undefined ? {} : { read: credentialsOf(read) }),
+      ...(verdict === undefined ? {} : { verdict: credentialsOf(verdict) }),
       ...(remove === undefined ? {} : { delete: credentialsOf(remove) }),
     },
     objectLock: { mode: spec.objectLock?.mode ?? "none", days: spec.objectLock?.days ?? 0 },

@@ -90,6 +90,7 @@ export interface StoreText {
   readonly credentials?: {
     readonly write?: CredentialsText;
     readonly read?: CredentialsText;
+    readonly verdict?: CredentialsText;
     readonly delete?: CredentialsText;
   };
   readonly objectLock?: Partial<StoreSettings["objectLock"]>;

@@ -5,7 +5,13 @@ import { compactInstant } from "../catalogue/instant.ts";
 import { keys } from "../catalogue/keys.ts";
 import { openKeyRing } from "../crypto/data-key.ts";
 import { openCatalogueReader } from "./catalogue.ts";
-import { deletable, type RepositoryContext, type RepositoryInput, writable } from "./context.ts";
+import {
+  deletable,
+  type RepositoryContext,
+  type RepositoryInput,
+  verdictStore,
+  writable,
+} from "./context.ts";
 import { openDraft } from "./draft.ts";
 import { storeFacts, writeMarkers } from "./identity.ts";
 import { takeLease } from "./lock.ts";
@@ -26,16 +32,14 @@ export async function openRepository(input: RepositoryInput): Promise<Repository
   const context: RepositoryContext = { ...input, prefix, ring: openKeyRing(input.identities) };
   const log = openLogStore(context);
   const reader = openCatalogueReader(context);
-  const put = async (key: string, value: object, ifAbsent = false) => {
-    await writable(input.stores).put(key, Buffer.from(canonicalJson(value)), ifAbsent ? { ifAbsent } : {});
+  const put = async (key: string, value: object, store = writable(input.stores)) => {
+    await store.put(key, Buffer.from(canonicalJson(value)));
   };
-  const remover = () =>
-    deletable({
-      ...input.stores,
-      ...((input.stores.delete ?? input.stores.write)
-        ? { delete: (input.stores.delete ?? input.stores.write)! }
-        : {}),
-    });
+  const remover = () => {
+    const { delete: own, write, denied } = input.stores;
+    const found = denied?.delete === undefined ? (own ?? write) : undefined;
+    return deletable({ ...input.stores, ...(found === undefined ? {} : { delete: found }) });
+  };
 
   return {
     policy: input.policy.name,
@@ -45,9 +49,15 @@ export async function openRepository(input: RepositoryInput): Promise<Repository
     source: (manifest) => openSource(context, manifest),
     catalogue: () => reader.read(input.policy.log === undefined ? undefined : log.archive),
     log,
-    addVerdict: (verdict) =>
-      put(keys.verdict(prefix, verdict.point, compactInstant(Date.parse(verdict.at))), verdict),
-    addKeyProof: (proof) => put(keys.keyProof(prefix, proof.recipient), proof),
+    addVerdict: async (verdict) =>
+      put(
+        keys.verdict(prefix, verdict.point, compactInstant(Date.parse(verdict.at))),
+        verdict,
+        verdictStore(input.stores),
+      ),
+    demandVerdicts: () => void verdictStore(input.stores),
+    addKeyProof: async (proof) =>
+      put(keys.keyProof(prefix, proof.recipient), proof, verdictStore(input.stores)),
     watchKeys: () => context.ring.watch(),
     addHold: (hold) => put(keys.hold(prefix, hold.point), hold),
     removeHold: (id) => remover().remove([keys.hold(prefix, id)]),
@@ -62,6 +72,10 @@ export async function openRepository(input: RepositoryInput): Promise<Repository
     sweep: (nowMs, olderThanMs, remove) => sweep(context, nowMs, olderThanMs, remove),
     verifyObjects: (manifest, depth, onProgress) => verifyObjects(context, manifest, depth, onProgress),
     lock: (name, holder) => takeLease(context, name, holder),
+    missingCredentials: () =>
+      [input.stores, ...(input.logStores === undefined ? [] : [input.logStores])].flatMap((stores) =>
+        Object.values(stores.denied ?? {}),
+      ),
     close: async () => undefined,
   };
 }

@@ -15,6 +15,7 @@ import type {
   Tombstone,
   Verdict,
 } from "../catalogue/manifest.ts";
+import type { HoldfastError } from "../errors.ts";
 import type { StoreFacts } from "../state/job.ts";
 
 /** An attempt at a point; its objects are invisible until `commit`. */
@@ -86,6 +87,8 @@ export interface Repository {
   catalogue(): Promise<Catalogue>;
   readonly log: LogStore;
   addVerdict(verdict: Verdict): Promise<void>;
+  /** Asked before the work whose verdict it would be. @throws key-missing, store-denied */
+  demandVerdicts(): void;
   /** Takes the place of an older one of the same recipient. */
   addKeyProof(proof: KeyProof): Promise<void>;
   /**
@@ -120,6 +123,8 @@ export interface Repository {
   ): Promise<readonly ObjectFault[]>;
   /** @throws locked with the holder's name and age */
   lock(name: string, holder: string): Promise<Lease>;
+  /** Sets of credentials the store's settings name and this process does not have. */
+  missingCredentials(): readonly HoldfastError[];
   close(): Promise<void>;
 }
 

@@ -1,24 +1,9 @@
 /** Opens the store that settings describe, with the credentials of one role. */
 import { HoldfastError } from "../errors.ts";
-import type { SecretReference, StoreCredentials, StoreSettings } from "../policy/model.ts";
+import type { SecretReference, StoreSettings } from "../policy/model.ts";
+import { credentialsOf, type StoreRole, setsFor } from "../policy/store-credentials.ts";
 import { openDirectoryStore } from "./directory.ts";
-import type { Store, StoreRole } from "./store.ts";
-
-/**
- * Only ever down the ladder of harm: a reader may use the writer's set, because it must write to be of use
- * anyway, but nothing falls back to the set that may delete, and deleting has no fallback but the writer's.
- */
-const fallbacks: Readonly<Record<StoreRole, readonly StoreRole[]>> = {
-  write: ["write"],
-  read: ["read", "write"],
-  delete: ["delete", "write"],
-};
-
-/** The credentials `role` uses, or undefined where none of its sets is configured. */
-export function credentialsOf(settings: StoreSettings, role: StoreRole): StoreCredentials | undefined {
-  const found = fallbacks[role].find((name) => settings.credentials[name] !== undefined);
-  return found === undefined ? undefined : settings.credentials[found];
-}
+import type { Store } from "./store.ts";
 
 /**
  * The store of `settings` for `role`. Nothing is contacted yet. Credentials are those the settings name: the
@@ -34,7 +19,7 @@ export async function openStore(
   const references = credentialsOf(settings, role);
   if (references === undefined) {
     throw new HoldfastError("store-denied", `store '${settings.name}' has no credentials to ${role}`, {
-      hint: `set credentials.${fallbacks[role].join(" or credentials.")} of the store`,
+      hint: `set credentials.${setsFor(role).join(" or credentials.")} of the store`,
     });
   }
   const [accessKeyId, secretAccessKey, sessionToken] = await Promise.all([

@@ -8,6 +8,7 @@ import type { ToolPlace } from "../catalogue/artifact.ts";
 import { instant } from "../catalogue/instant.ts";
 import { HoldfastError } from "../errors.ts";
 import type { StoreSettings } from "../policy/model.ts";
+import type { StoreRole } from "../policy/store-credentials.ts";
 import { probeConditions, probePrefix } from "./abilities.ts";
 import { checkKey, checkPrefix } from "./keys.ts";
 import { S3Connection, type S3Credentials, type S3Options } from "./s3-connection.ts";
@@ -24,7 +25,6 @@ import type {
   PutOptions,
   Store,
   StoreAbilities,
-  StoreRole,
   UnfinishedUpload,
   Upload,
 } from "./store.ts";

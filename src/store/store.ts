@@ -81,6 +81,3 @@ export interface Store {
   place(prefix: string): ToolPlace;
   close(): Promise<void>;
 }
-
-/** Which of the three sets of credentials is used. */
-export type StoreRole = "write" | "read" | "delete";

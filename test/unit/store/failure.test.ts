@@ -1,9 +1,10 @@
 /** What a failed request means, and what may be said about it. */
 import { describe, expect, it } from "vitest";
 import { HoldfastError } from "../../../src/errors.ts";
+import { credentialsOf } from "../../../src/policy/store-credentials.ts";
 import { probeConditions } from "../../../src/store/abilities.ts";
 import { compareKeys } from "../../../src/store/keys.ts";
-import { credentialsOf, openStore } from "../../../src/store/open.ts";
+import { openStore } from "../../../src/store/open.ts";
 import { S3Failure, transient, withoutQuery, withRetries } from "../../../src/store/s3-failure.ts";
 import { openMemoryStore } from "../../fakes/memory-store.ts";
 import { s3Settings } from "../../servers/settings.ts";
