@@ -20,6 +20,8 @@ export interface ComponentFacts {
   readonly keepsVersions?: boolean;
   /** Order of a full-stack restore: lower comes first. */
   readonly restoreOrder: number;
+  /** Fields of the connection with secrets that a drill needs: what is restored stays shut without them. */
+  readonly drillSecrets?: readonly string[];
   /**
    * Where runs speak to the API server of the cluster they run in: the account each kind of run has for it. Its rights
    * are the engine's to say.
@@ -42,6 +44,7 @@ export const components = {
     methods: ["vault-export", "raft-snapshot", "kubernetes-secrets"],
     carriedByTool: [],
     restoreOrder: 1,
+    drillSecrets: ["unsealKeysFrom"],
   },
   postgresql: {
     title: "PostgreSQL",

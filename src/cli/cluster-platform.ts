@@ -22,6 +22,7 @@ export function openClusterPlatform(
     const { usualSettings } = await import("../platform/kubernetes/objects/settings.ts");
     const client = openKubeClient(systemClock);
     const { env } = process;
+    const drills = asked?.drillNamespace ?? env["HOLDFAST_DRILL_NAMESPACE"];
     return openKubernetesPlatform({
       client,
       clock: systemClock,
@@ -31,6 +32,7 @@ export function openClusterPlatform(
         ...usualSettings,
         namespace:
           asked?.namespace ?? env["HOLDFAST_NAMESPACE"] ?? client.namespace ?? usualSettings.namespace,
+        ...(drills === undefined ? {} : { drillNamespace: drills }),
         image: asked?.image ?? env["HOLDFAST_IMAGE"] ?? usualSettings.image,
         environmentSecret: asked?.environmentSecret ?? usualSettings.environmentSecret,
         identitySecret: asked?.identitySecret ?? usualSettings.identitySecret,

@@ -68,6 +68,7 @@ export async function verifyAll(
       },
     );
   }
+  for (const { policy } of plan.members) (await world.repository(policy)).demandVerdicts();
   const turns = await standTogether(world, plan, seed);
   const seconds = (world.clock.nowMs() - startedAtMs) / 1000;
   const whole = wholeCheck(plan, turns, seconds);

@@ -10,6 +10,7 @@ const compared = [
   "suspended",
   "group",
   "account",
+  "apart",
 ] as const;
 
 /** Names of the fields that differ, in a fixed order; empty for equal jobs. */

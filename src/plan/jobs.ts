@@ -6,6 +6,7 @@ import { type ComponentKind, componentFacts, components } from "../component.ts"
 import type { CheckRequirement, Policy, PolicySet, ProofLevel, ReconcilerSettings } from "../policy/model.ts";
 import type { Job } from "../state/job.ts";
 import type { Note } from "../state/plan.ts";
+import { apartOf } from "./apart.ts";
 
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
@@ -25,7 +26,9 @@ export function desiredJobs(set: PolicySet, builtKinds: readonly ComponentKind[]
   const notes: Note[] = [];
   for (const policy of set.policies) {
     if (builtKinds.includes(policy.component)) {
-      jobs.push(...captureJobs(policy), ...verifyJobs(policy), pruneJob(policy));
+      const apart = apartOf(policy, set);
+      jobs.push(...captureJobs(policy), ...verifyJobs(policy, apart), pruneJob(policy));
+      if (apart === undefined && isInCluster(set)) notes.push(besideNote(policy));
       continue;
     }
     const { title } = components[policy.component];
@@ -84,7 +87,7 @@ function captureJobs(policy: Policy): readonly Job[] {
  * One job per level; where rows share a level the shortest time counts. A run proves the levels below it too,
  * so a level has no job where a higher one runs as often. Level 6 is of the whole stack, and of its own job.
  */
-function verifyJobs(policy: Policy): readonly Job[] {
+function verifyJobs(policy: Policy, apart: Job["apart"]): readonly Job[] {
   const shortest = new Map<ProofLevel, CheckRequirement>();
   for (const check of policy.verification.checks) {
     if (check.level > 5) continue;
@@ -106,7 +109,7 @@ function verifyJobs(policy: Policy): readonly Job[] {
         deadlineMs: Math.max(policy.deadlineMs, shortestDeadlineMs),
         suspended: policy.suspended,
         group: `${policy.name}/verify`,
-        ...(check.level >= firstRestoringLevel ? accountOf(policy, "drill") : {}),
+        ...whereFor(policy, check.level, apart),
       };
     });
 }
@@ -135,6 +138,21 @@ function stackJob({ name }: ReconcilerSettings, policies: readonly Policy[]): re
       ...accountOf(policies.find((p) => accountOf(p, "drill").account !== undefined) ?? policies[0], "drill"),
     },
   ];
+}
+
+/** A drill that restores into the cluster itself needs an account there; every other needs the store alone. */
+function whereFor(policy: Policy, level: ProofLevel, apart: Job["apart"]): Pick<Job, "account" | "apart"> {
+  const account = level >= firstRestoringLevel ? accountOf(policy, "drill") : {};
+  return account.account === undefined && apart !== undefined ? { apart } : account;
+}
+
+function isInCluster({ reconciler }: PolicySet): boolean {
+  return reconciler !== undefined && reconciler.platform.kind !== "local";
+}
+
+function besideNote({ name, store }: Policy): Note {
+  const message = `its drills run beside everything else and with every secret: store '${store.name}' has no credentials of their own to read with and to write verdicts with`;
+  return { policy: name, severity: "warning", message };
 }
 
 function accountOf(policy: Policy | undefined, part: "capture" | "drill"): Pick<Job, "account"> {

@@ -30,6 +30,8 @@ export interface Job {
   readonly group: string;
   /** The account with which the run speaks to a platform that has accounts; most runs need none. */
   readonly account?: string;
+  /** Needs the store alone: run apart from the source, with these variables of the secrets and no others. */
+  readonly apart?: { readonly variables: readonly string[] };
 }
 
 /** Whether a job's runs say something about a policy. */

@@ -8,28 +8,37 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { accountsOf } from "../../src/cli/verbs/install.ts";
+import { needsOf } from "../../src/cli/verbs/install.ts";
 import { readPolicies } from "../../src/cli/wire.ts";
 import { newIdentity } from "../../src/crypto/identity.ts";
 import { type KubeClient, openKubeClient } from "../../src/platform/kubernetes/client.ts";
 import { pathOf } from "../../src/platform/kubernetes/holders.ts";
 import { installObjects } from "../../src/platform/kubernetes/objects/install.ts";
 import { jobLabel } from "../../src/platform/kubernetes/objects/names.ts";
-import { stateConfigMap, usualSettings } from "../../src/platform/kubernetes/objects/settings.ts";
+import {
+  drillNamespace,
+  stateConfigMap,
+  usualSettings,
+} from "../../src/platform/kubernetes/objects/settings.ts";
 import type { KubeJob, KubeObject } from "../../src/platform/kubernetes/objects/shapes.ts";
+import { openS3Store } from "../../src/store/s3.ts";
 import { systemClock } from "../../src/time/clock.ts";
-import { pushClusterPolicies, variables } from "../servers/cluster-policies.ts";
+import { variables, type WrittenPolicies, writeClusterPolicies } from "../servers/cluster-policies.ts";
 import { ferretProgram } from "../servers/ferretdb.ts";
 import { type GitDaemon, startGitDaemon } from "../servers/git-daemon.ts";
 import { makeHoldfastImage } from "../servers/holdfast-image.ts";
-import { hostOfPods } from "../servers/kubernetes.ts";
+import { apiOfPods, hostOfPods } from "../servers/kubernetes.ts";
 import { applyAll } from "../servers/kubernetes-objects.ts";
 import { minioUser } from "../servers/minio.ts";
+import { letsIn, letsOut, selects } from "../servers/network-policy.ts";
+import { s3Settings } from "../servers/settings.ts";
 import { whyNoVelero } from "../servers/velero.ts";
 import { until } from "../servers/waiting.ts";
 import {
   clickhousePassword,
   minioPassword,
+  prover,
+  reader,
   startWholeStack,
   type WholeStack,
 } from "../servers/whole-stack.ts";
@@ -37,17 +46,33 @@ import { holdfast } from "./holdfast.ts";
 
 const image = "docker.io/local/holdfast:1";
 const { namespace } = usualSettings;
+const drills = drillNamespace(usualSettings);
+/** All that a drill is given, its identity aside. */
+const drillSecrets: Readonly<Record<string, string>> = {
+  ...storeKeys("READ", reader),
+  ...storeKeys("VERDICT", prover),
+};
 const day = "2026-11-20T02:00:00.000Z";
 const runLimitMs = 240_000;
 const isThere = whyNoVelero("node") === undefined && ferretProgram() !== undefined;
 
 /** The part of a pod's status that is asked for. */
 interface Pod extends KubeObject {
-  readonly spec: { readonly serviceAccountName: string };
+  readonly spec: {
+    readonly serviceAccountName: string;
+    readonly containers: readonly [
+      { readonly env: readonly { readonly name: string }[]; readonly envFrom?: readonly object[] },
+    ];
+    readonly volumes: readonly { readonly name: string }[];
+  };
   readonly status: {
     readonly phase: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
   };
+}
+
+interface CronJob extends KubeObject {
+  readonly spec: { readonly jobTemplate: { readonly metadata: object; readonly spec: object } };
 }
 
 describe.skipIf(!isThere)("holdfast on a cluster", () => {
@@ -59,7 +84,8 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
   let daemon: GitDaemon;
   let env: Readonly<Record<string, string>>;
   let shared: readonly string[];
-  let push: () => Promise<string>;
+  let written: WrittenPolicies;
+  let needs: Awaited<ReturnType<typeof needsOf>>;
   let names: readonly string[] = [];
 
   beforeAll(async () => {
@@ -82,20 +108,24 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
     writeFileSync(key, `${runner.identity}\n`, { mode: 0o600 });
     execFileSync("git", ["init", "--quiet", "--bare", "--initial-branch=main", repository]);
     daemon = await startGitDaemon(join(folder, "git"), hostOfPods);
-    push = () =>
-      pushClusterPolicies(
-        {
-          clone,
-          remote: repository,
-          runner: runner.recipient,
-          escrow: escrow.recipient,
-          uses: ["write", "read", "delete"],
-        },
-        stack.sources,
-        stores,
-      );
+    written = await writeClusterPolicies(
+      {
+        clone,
+        remote: repository,
+        runner: runner.recipient,
+        escrow: escrow.recipient,
+        uses: ["write", "read", "verdict", "delete"],
+      },
+      stack.sources,
+      stores,
+    );
+    const { set } = await readPolicies({ policies: join(clone, "policies") });
+    names = set.policies.map((p) => p.name);
+    needs = await needsOf(set);
     const secrets = {
-      ...storeKeys(),
+      ...storeKeys("WRITE", { id: minioUser, secret: minioPassword }),
+      ...storeKeys("DELETE", { id: minioUser, secret: minioPassword }),
+      ...drillSecrets,
       [variables.vaultToken]: stack.vaultToken,
       [variables.clickhousePassword]: clickhousePassword,
       [variables.modelsId]: minioUser,
@@ -111,8 +141,11 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
     };
     shared = ["--state", join(folder, "state"), "--identity", key];
     await applyAll(admin, objects(), (o) => o.kind === "Namespace");
-    await secret("holdfast-environment", secrets);
-    await secret("holdfast-identity", { identity: `${runner.identity}\n` });
+    await secret(namespace, "holdfast-environment", secrets);
+    // A drill is given what it needs: to read what is stored, to decrypt it, and to say what it has found.
+    await secret(drills, "holdfast-environment", drillSecrets);
+    for (const where of [namespace, drills])
+      await secret(where, "holdfast-identity", { identity: `${runner.identity}\n` });
   });
   afterAll(async () => {
     admin?.close();
@@ -121,36 +154,37 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  function storeKeys(): Readonly<Record<string, string>> {
-    const uses = ["WRITE", "READ", "DELETE"].map((use) => variables.store(use));
-    return Object.fromEntries(
-      uses.flatMap(({ id, secret: value }) => [
-        [id, minioUser],
-        [value, minioPassword],
-      ]),
-    );
-  }
-  function objects(accounts: Awaited<ReturnType<typeof accountsOf>> = []): readonly KubeObject[] {
+  /** As `holdfast install --policies` prints them. */
+  function objects(): readonly KubeObject[] {
     return installObjects({
       ...usualSettings,
       image,
       repositoryUrl: daemon.url("policies.git"),
-      accounts,
+      ...needs,
     });
   }
-  async function secret(name: string, stringData: Readonly<Record<string, string>>): Promise<void> {
-    const metadata = { name, namespace };
+  async function secret(
+    where: string,
+    name: string,
+    stringData: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const metadata = { name, namespace: where };
     await applyAll(admin, [{ apiVersion: "v1", kind: "Secret", metadata, stringData }]);
   }
-  const list = async <T extends KubeObject>(
+  const listIn = async <T extends KubeObject>(
+    where: string,
     kind: "Job" | "Pod" | "CronJob",
     labelSelector = "",
   ): Promise<readonly T[]> =>
-    (
-      await admin.request<{ items: readonly T[] }>("GET", pathOf(kind, namespace), {
-        query: { labelSelector },
-      })
-    ).items;
+    (await admin.request<{ items: readonly T[] }>("GET", pathOf(kind, where), { query: { labelSelector } }))
+      .items;
+  const list = async <T extends KubeObject>(
+    kind: "Job" | "Pod" | "CronJob",
+    labelSelector = "",
+  ): Promise<readonly T[]> => [
+    ...(await listIn<T>(namespace, kind, labelSelector)),
+    ...(await listIn<T>(drills, kind, labelSelector)),
+  ];
   const reconcilers = () => list<Pod>("Pod", "app.kubernetes.io/component=reconciler");
   const isReady = (pod: Pod): boolean =>
     pod.status.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false;
@@ -188,11 +222,7 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
   });
 
   it("puts one commit in force from a pod, and then both are ready", async () => {
-    const commit = await push();
-    const { set } = await readPolicies({ policies: join(clone, "policies") });
-    names = set.policies.map((p) => p.name);
-    // What the policies' runs need in the cluster, as `holdfast install --policies` prints it.
-    await applyAll(admin, objects(await accountsOf(set)));
+    written.push();
     const applied = async (): Promise<string | undefined> =>
       admin
         .request<{ data?: { revision?: string } }>(
@@ -203,7 +233,7 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
           (found) => found.data?.revision,
           () => undefined,
         );
-    await until(async () => (await applied()) === commit, 120_000);
+    await until(async () => (await applied()) === written.commit, 120_000);
     await until(async () => (await reconcilers()).every(isReady), 60_000);
     const held = (await list("CronJob")).map((o) => o.metadata.name);
     expect(names.filter((name) => !held.includes(`${name}--prune`))).toEqual([]);
@@ -225,14 +255,11 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
   it("proves PostgreSQL, Redis, secrets, MongoDB and Velero by drills in pods of the CronJobs' own templates", async () => {
     const drilled = names.filter((n) => !["clickhouse", "models"].includes(n));
     for (const policy of drilled) {
-      const holder = await admin.request<{ spec: { jobTemplate: { metadata: object; spec: object } } }>(
-        "GET",
-        `${pathOf("CronJob", namespace)}/${policy}--verify-4`,
-      );
+      const holder = (await list<CronJob>("CronJob")).find((o) => o.metadata.name === `${policy}--verify-4`);
+      if (holder === undefined) throw new Error(`there is no drill of ${policy}`);
       const { metadata, spec } = holder.spec.jobTemplate;
-      const name = runOf(policy);
-      await admin.request("POST", pathOf("Job", namespace), {
-        body: { apiVersion: "batch/v1", kind: "Job", metadata: { ...metadata, name }, spec },
+      await admin.request("POST", pathOf("Job", holder.metadata.namespace ?? ""), {
+        body: { apiVersion: "batch/v1", kind: "Job", metadata: { ...metadata, name: runOf(policy) }, spec },
       });
     }
     for (const policy of drilled) await succeeded((j) => j.metadata.name === runOf(policy));
@@ -259,19 +286,82 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
   });
 
   it("gives runs an account of the cluster only where they need one", async () => {
-    const pods = await list<Pod>("Pod", jobLabel);
-    const accounts = new Map(pods.map((p) => [p.metadata.labels?.[jobLabel], p.spec.serviceAccountName]));
-    for (const [job, account] of accounts) {
+    for (const { metadata, spec } of await list<Pod>("Pod", jobLabel)) {
+      const job = metadata.labels?.[jobLabel];
       const wanted =
-        job === "kubernetes--capture"
-          ? "holdfast-velero-capture"
-          : job === "kubernetes--verify-4"
-            ? "holdfast-velero-drill"
-            : "holdfast-run";
-      expect([job, account]).toEqual([job, wanted]);
+        metadata.namespace === drills
+          ? "holdfast-drill"
+          : job === "kubernetes--capture"
+            ? "holdfast-velero-capture"
+            : job === "kubernetes--verify-4"
+              ? "holdfast-velero-drill"
+              : "holdfast-run";
+      expect([job, spec.serviceAccountName]).toEqual([job, wanted]);
     }
   });
+
+  it("drills in a namespace of their own, with what reads the store and writes verdicts and nothing else", async () => {
+    const pods = await listIn<Pod>(drills, "Pod", jobLabel);
+    const drilled = pods.map((p) => p.metadata.labels?.[jobLabel]).filter((j) => j?.endsWith("--verify-4"));
+    expect(drilled).toEqual(expect.arrayContaining(["postgresql--verify-4", "redis--verify-4"]));
+    expect(drilled).not.toContain("kubernetes--verify-4");
+    const ours = ["HOLDFAST_RUN", "HOLDFAST_RESULT", "HOME"];
+    for (const { spec } of pods) {
+      const [{ env: variablesOfPod, envFrom }] = spec.containers;
+      expect(envFrom).toBeUndefined();
+      const named = variablesOfPod.map((v) => v.name).filter((name) => !ours.includes(name));
+      expect(named.sort()).toEqual(Object.keys(drillSecrets).sort());
+      expect(spec.volumes.map((v) => v.name).sort()).toEqual(["identity", "policies", "state", "tmp"]);
+    }
+  });
+
+  it("can neither write a backup nor take one away with what a drill has", async () => {
+    const { endpoint, vault } = stack.stores ?? { endpoint: "", vault: "" };
+    for (const { id, secret: value } of [reader, prover]) {
+      const store = openS3Store(s3Settings(endpoint, vault), "write", {
+        accessKeyId: id,
+        secretAccessKey: value,
+      });
+      await expect(store.put("redis/manifests/x.json", Buffer.from("{}"))).rejects.toMatchObject({
+        code: "store-denied",
+      });
+      const [point] = await points();
+      const verdicts: string[] = [];
+      if (id === reader.id)
+        for await (const { key } of store.list(`${point?.policy}/verdicts/`)) verdicts.push(key);
+      await expect(
+        store.remove([verdicts[0] ?? "redis/verdicts/x.json", "redis/holdfast.json"]),
+      ).rejects.toMatchObject({ code: "store-denied" });
+      await store.close();
+    }
+  });
+
+  it("has a policy of the network that lets drills reach the store, and neither source nor API server", async () => {
+    // The bridge of this node's network does not keep to such policies: what is asked is the policy itself.
+    const policy = await admin.request<KubeObject>(
+      "GET",
+      `/apis/networking.k8s.io/v1/namespaces/${drills}/networkpolicies/holdfast-drills`,
+    );
+    for (const { metadata } of await listIn<Pod>(drills, "Pod"))
+      expect(selects(policy, metadata.labels ?? {})).toBe(true);
+    expect(letsIn(policy)).toBe(false);
+    const at = (port: number | string) => ({ ip: hostOfPods, port: Number(port) });
+    expect(letsOut(policy, at(new URL(stack.stores?.endpoint ?? "").port))).toBe(true);
+    const { postgresqlPort, redisPort, mongodbPort, clickhousePort, vaultAddress, models } = stack.sources;
+    const others = [vaultAddress, models?.endpoint].flatMap((url) =>
+      url === undefined ? [] : [Number(new URL(url).port)],
+    );
+    const sources = [postgresqlPort, redisPort, mongodbPort, clickhousePort, ...others];
+    for (const port of sources.filter((p) => p !== undefined)) expect(letsOut(policy, at(port))).toBe(false);
+    expect(letsOut(policy, { ip: apiOfPods.host, port: apiOfPods.port })).toBe(false);
+    expect(letsOut(policy, at(stack.cluster.port))).toBe(false);
+  });
 });
+
+function storeKeys(use: string, user: { readonly id: string; readonly secret: string }) {
+  const { id, secret } = variables.store(use);
+  return { [id]: user.id, [secret]: user.secret };
+}
 
 function runOf(policy: string): string {
   return `${policy}--verify-4-${Date.parse(day) / 60_000}`;

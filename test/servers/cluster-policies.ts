@@ -152,12 +152,18 @@ export interface ClusterPolicyPlaces {
   readonly uses: readonly string[];
 }
 
-/** After it the head of the remote's branch `main` has the policies. Resolves with its id. */
-export async function pushClusterPolicies(
+export interface WrittenPolicies {
+  readonly commit: string;
+  /** After it the head of the remote's branch `main` is the commit. */
+  push(): void;
+}
+
+/** After it the clone's head is one commit with the policies. */
+export async function writeClusterPolicies(
   places: ClusterPolicyPlaces,
   sources: ClusterSources,
   buckets: ClusterBuckets,
-): Promise<string> {
+): Promise<WrittenPolicies> {
   const { clone, remote, runner, escrow, uses } = places;
   const others = new Map(factsOf(sources).map((facts) => [facts.name, policy(facts)]));
   others.set(
@@ -186,6 +192,5 @@ export async function pushClusterPolicies(
       encoding: "utf8",
     }).trim();
   git("commit", "--quiet", "--all", "--amend", "--message", "policies: on the cluster");
-  git("push", "--quiet", remote, "HEAD:main");
-  return git("rev-parse", "HEAD");
+  return { commit: git("rev-parse", "HEAD"), push: () => void git("push", "--quiet", remote, "HEAD:main") };
 }

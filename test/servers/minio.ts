@@ -1,6 +1,6 @@
 /** A pair of MinIO servers with a bucket each, from which one replicates to the other once a policy is mended. */
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -89,6 +89,45 @@ export async function startMinio(
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+export interface LimitedUser {
+  readonly id: string;
+  readonly secret: string;
+  /** Actions and resources of the one policy it has. */
+  readonly actions: readonly string[];
+  readonly resources: readonly string[];
+}
+
+/** After it the server knows these users with these rights and no others. */
+export function addUsers(
+  programs: string,
+  minio: Pick<TestMinio, "endpoint">,
+  password: string,
+  users: readonly LimitedUser[],
+): void {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-mc-"));
+  const { protocol, host } = new URL(minio.endpoint);
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    HOME: folder,
+    MC_CONFIG_DIR: folder,
+    MC_HOST_here: `${protocol}//${minioUser}:${password}@${host}`,
+  };
+  const mc = (...args: readonly string[]): void =>
+    void execFileSync(join(programs, "mc"), ["--quiet", "admin", ...args], { env, stdio: "pipe" });
+  try {
+    for (const { id, secret, actions, resources } of users) {
+      const path = join(folder, `${id}.json`);
+      const Statement = [{ Effect: "Allow", Action: actions, Resource: resources }];
+      writeFileSync(path, JSON.stringify({ Version: "2012-10-17", Statement }));
+      mc("user", "add", "here", id, secret);
+      mc("policy", "create", "here", `only-${id}`, path);
+      mc("policy", "attach", "here", `only-${id}`, "--user", id);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 export const replicaSecretName = "HOLDFAST_TEST_REPLICA_SECRET";

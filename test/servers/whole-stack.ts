@@ -12,7 +12,7 @@ import {
   raiseBridge,
   startCluster,
 } from "./kubernetes.ts";
-import { minioPrograms, startMinio, type TestMinio } from "./minio.ts";
+import { addUsers, type LimitedUser, minioPrograms, startMinio, type TestMinio } from "./minio.ts";
 import { baoProgram, startBao, type TestBao } from "./openbao.ts";
 import { startPostgres, type TestPostgres } from "./postgresql.ts";
 import { fillRedis, startRedis } from "./redis.ts";
@@ -29,6 +29,20 @@ import { until } from "./waiting.ts";
 export const production = "bud-data";
 export const clickhousePassword = "a-password-of-the-pods";
 export const minioPassword = "a-secret-of-the-buckets";
+/** May read everything that is stored, and nothing else. */
+export const reader: LimitedUser = {
+  id: "reader-of-points",
+  secret: "a-secret-of-the-reader",
+  actions: ["s3:Get*", "s3:List*"],
+  resources: ["arn:aws:s3:::*"],
+};
+/** May write verdicts, and neither read them nor write anything else. */
+export const prover: LimitedUser = {
+  id: "writer-of-verdicts",
+  secret: "a-secret-of-the-prover",
+  actions: ["s3:PutObject"],
+  resources: ["arn:aws:s3:::*/verdicts/*", "arn:aws:s3:::*/key-proofs/*"],
+};
 const buckets = { vault: "vault", replica: "models-dr", velero: "bud-velero" } as const;
 
 export interface WholeStack {
@@ -87,9 +101,11 @@ export async function startWholeStack(): Promise<WholeStack> {
     if (columns !== undefined) await fillClickhouse(columns, 500);
     if (mongo !== undefined) await fillMongo(mongo);
     if (models !== undefined) await fillBucket(models);
-    if (stored !== undefined)
+    if (stored !== undefined) {
       for (const Bucket of [buckets.replica, buckets.velero])
         await stored.client.send(new CreateBucketCommand({ Bucket }));
+      addUsers(minio ?? "", stored, minioPassword, [reader, prover]);
+    }
     const hasVelero = stored !== undefined && whyNoVelero("node") === undefined;
     const velero = hasVelero ? kept(await installVelero(cluster, "node"), (v) => v.stop()) : undefined;
     if (velero !== undefined) await fillNamespace(velero, cluster);

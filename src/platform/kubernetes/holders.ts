@@ -16,18 +16,33 @@ const applyType = "application/apply-patch+yaml";
 const tries = 4;
 
 export type HolderKind = "CronJob" | "Deployment";
-export const holderKinds: readonly HolderKind[] = ["CronJob", "Deployment"];
 
-export function pathOf(kind: HolderKind | "Job" | "Pod" | "ConfigMap" | "Lease", namespace: string): string {
-  const group = {
-    CronJob: "/apis/batch/v1",
-    Job: "/apis/batch/v1",
-    Deployment: "/apis/apps/v1",
-    Lease: "/apis/coordination.k8s.io/v1",
-    Pod: "/api/v1",
-    ConfigMap: "/api/v1",
-  }[kind];
-  return `${group}/namespaces/${namespace}/${kind.toLowerCase()}s`;
+/** Where objects that hold jobs are. */
+export interface HolderPlace {
+  readonly kind: HolderKind;
+  readonly namespace: string;
+  readonly mirror: Mirror<KubeObject>;
+}
+
+type KnownKind = HolderKind | "Job" | "Pod" | "ConfigMap" | "Lease";
+
+const versions: Readonly<Record<KnownKind, string>> = {
+  CronJob: "batch/v1",
+  Job: "batch/v1",
+  Deployment: "apps/v1",
+  Lease: "coordination.k8s.io/v1",
+  Pod: "v1",
+  ConfigMap: "v1",
+};
+
+export function typeOf(kind: KnownKind): Pick<KubeObject, "apiVersion" | "kind"> {
+  return { apiVersion: versions[kind], kind };
+}
+
+export function pathOf(kind: KnownKind, namespace: string): string {
+  const version = versions[kind];
+  const root = version.includes("/") ? `/apis/${version}` : `/api/${version}`;
+  return `${root}/namespaces/${namespace}/${kind.toLowerCase()}s`;
 }
 
 /** What a plan was computed from. */
@@ -39,19 +54,15 @@ interface Observed {
 export class Holders {
   readonly #client: KubeClient;
   readonly #settings: ObjectSettings;
-  readonly #mirrors: Readonly<Record<HolderKind, Mirror<KubeObject>>>;
-  /** By kind and name, as of the last observation or our own last write. */
+  readonly #places: readonly HolderPlace[];
+  /** By place and name, as of the last observation or our own last write. */
   readonly #observed = new Map<string, Observed>();
   #hasObserved = false;
 
-  constructor(
-    client: KubeClient,
-    settings: ObjectSettings,
-    mirrors: Readonly<Record<HolderKind, Mirror<KubeObject>>>,
-  ) {
+  constructor(client: KubeClient, settings: ObjectSettings, places: readonly HolderPlace[]) {
     this.#client = client;
     this.#settings = settings;
-    this.#mirrors = mirrors;
+    this.#places = places;
   }
 
   /** Everything that holds a job now; what is being deleted is gone. */
@@ -59,11 +70,11 @@ export class Holders {
     this.#observed.clear();
     this.#hasObserved = true;
     const all: KubeObject[] = [];
-    for (const kind of holderKinds) {
-      for (const object of await this.#mirrors[kind].objects()) {
+    for (const place of this.#places) {
+      for (const object of await place.mirror.objects()) {
         if (object.metadata.deletionTimestamp !== undefined || jobOf(object) === undefined) continue;
         all.push(object);
-        this.#note(kind, object);
+        this.#note(place, object);
       }
     }
     return all;
@@ -76,12 +87,12 @@ export class Holders {
   async put(job: Job, revision: string): Promise<void> {
     if (!this.#hasObserved) await this.observe();
     const built = jobObject(job, revision, this.#settings);
-    const kind = built.kind as HolderKind;
-    for (const other of holderKinds) if (other !== kind) await this.remove(other, job.key);
+    const place = this.#placeOf(built);
+    for (const other of this.#places) if (other !== place) await this.remove(other, job.key);
     for (let attempt = 1; ; attempt += 1) {
-      const live = await this.#fresh(kind, built.metadata.name);
+      const live = await this.#fresh(place, built.metadata.name);
       try {
-        await this.#write(kind, built, live);
+        await this.#write(place, built, live);
         return;
       } catch (error) {
         if (!isRefusal(error, 409) || attempt >= tries) throw staleOr(error, job.key);
@@ -89,23 +100,29 @@ export class Holders {
     }
   }
 
-  async #write(kind: HolderKind, built: KubeObject, live: KubeObject | undefined): Promise<void> {
-    const path = `${pathOf(kind, this.#settings.namespace)}/${built.metadata.name}`;
+  #placeOf({ kind, metadata }: KubeObject): HolderPlace {
+    const found = this.#places.find((p) => p.kind === kind && p.namespace === metadata.namespace);
+    if (found === undefined) throw new Error(`there is no place for a ${kind} in '${metadata.namespace}'`);
+    return found;
+  }
+
+  async #write(place: HolderPlace, built: KubeObject, live: KubeObject | undefined): Promise<void> {
+    const path = `${pathOf(place.kind, place.namespace)}/${built.metadata.name}`;
     if (live === undefined) {
-      this.#refuseMoved(kind, built.metadata.name, undefined);
+      this.#refuseMoved(place, built.metadata.name, undefined);
       // Without force: an object that somebody has made since owns its fields, and the server says 409.
       const made = await this.#client.request<KubeObject>("PATCH", path, {
         contentType: applyType,
         query: { fieldManager: fieldOwner },
         body: built,
       });
-      this.#keep(kind, made);
+      this.#keep(place, made);
       return;
     }
-    refuseForeign(kind, live);
-    this.#refuseMoved(kind, built.metadata.name, live);
+    refuseForeign(place.kind, live);
+    this.#refuseMoved(place, built.metadata.name, live);
     if (driftOf(built, live).length === 0) {
-      this.#keep(kind, live);
+      this.#keep(place, live);
       return;
     }
     const { uid = "", resourceVersion = "" } = live.metadata;
@@ -116,7 +133,7 @@ export class Holders {
       body: precondition,
     });
     if (driftOf(built, applied).length === 0) {
-      this.#keep(kind, applied);
+      this.#keep(place, applied);
       return;
     }
     // What others have added is theirs, and an apply leaves it; the whole object put back does not.
@@ -127,37 +144,37 @@ export class Holders {
         metadata: { ...precondition.metadata, resourceVersion: applied.metadata.resourceVersion },
       },
     });
-    this.#keep(kind, replaced);
+    this.#keep(place, replaced);
   }
 
   /**
    * Deletes the job's object and leaves its runs. A missing one is fine.
    * @throws guard-refused when it is not ours; plan-stale when it is no longer what was observed
    */
-  async remove(kind: HolderKind, key: string): Promise<void> {
+  async remove(place: HolderPlace, key: string): Promise<void> {
     if (!this.#hasObserved) await this.observe();
     const name = objectName(key);
-    if (!this.#observed.has(`${kind}/${name}`) && (await this.#mirrors[kind].get(name)) === undefined) return;
+    if (!this.#observed.has(keyOf(place, name)) && (await place.mirror.get(name)) === undefined) return;
     for (let attempt = 1; ; attempt += 1) {
-      const live = await this.#fresh(kind, name);
+      const live = await this.#fresh(place, name);
       if (live === undefined || live.metadata.deletionTimestamp !== undefined) {
-        this.#observed.delete(`${kind}/${name}`);
+        this.#observed.delete(keyOf(place, name));
         return;
       }
-      refuseForeign(kind, live);
-      this.#refuseMoved(kind, name, live);
+      refuseForeign(place.kind, live);
+      this.#refuseMoved(place, name, live);
       const { uid, resourceVersion } = live.metadata;
       try {
-        await this.#client.request("DELETE", `${pathOf(kind, this.#settings.namespace)}/${name}`, {
+        await this.#client.request("DELETE", `${pathOf(place.kind, place.namespace)}/${name}`, {
           body: {
             apiVersion: "v1",
             kind: "DeleteOptions",
             preconditions: { uid, resourceVersion },
-            propagationPolicy: kind === "CronJob" ? "Orphan" : "Background",
+            propagationPolicy: place.kind === "CronJob" ? "Orphan" : "Background",
           },
         });
-        this.#mirrors[kind].remove(live);
-        this.#observed.delete(`${kind}/${name}`);
+        place.mirror.remove(live);
+        this.#observed.delete(keyOf(place, name));
         return;
       } catch (error) {
         if (isRefusal(error, 404)) continue;
@@ -166,9 +183,9 @@ export class Holders {
     }
   }
 
-  async #fresh(kind: HolderKind, name: string): Promise<KubeObject | undefined> {
+  async #fresh({ kind, namespace }: HolderPlace, name: string): Promise<KubeObject | undefined> {
     try {
-      const path = `${pathOf(kind, this.#settings.namespace)}/${name}`;
+      const path = `${pathOf(kind, namespace)}/${name}`;
       const live = await this.#client.request<KubeObject>("GET", path);
       return live.metadata.deletionTimestamp === undefined ? live : undefined;
     } catch (error) {
@@ -178,8 +195,9 @@ export class Holders {
   }
 
   /** The plan was made for what was observed; what became of it since is not the plan's to overwrite. */
-  #refuseMoved(kind: HolderKind, name: string, live: KubeObject | undefined): void {
-    const observed = this.#observed.get(`${kind}/${name}`);
+  #refuseMoved(place: HolderPlace, name: string, live: KubeObject | undefined): void {
+    const { kind } = place;
+    const observed = this.#observed.get(keyOf(place, name));
     if (observed === undefined && live === undefined) return;
     if (live === undefined) {
       // Gone by itself: making it again is what the plan wants, unless somebody in our place has removed it.
@@ -189,15 +207,19 @@ export class Holders {
     throw new HoldfastError("plan-stale", `${kind} '${name}' has changed since it was observed`);
   }
 
-  #keep(kind: HolderKind, object: KubeObject): void {
-    this.#mirrors[kind].put(object);
-    this.#note(kind, object);
+  #keep(place: HolderPlace, object: KubeObject): void {
+    place.mirror.put(object);
+    this.#note(place, object);
   }
 
-  #note(kind: HolderKind, object: KubeObject): void {
+  #note(place: HolderPlace, object: KubeObject): void {
     const { uid = "", name } = object.metadata;
-    this.#observed.set(`${kind}/${name}`, { uid, definition: definitionOf(object) });
+    this.#observed.set(keyOf(place, name), { uid, definition: definitionOf(object) });
   }
+}
+
+function keyOf({ kind, namespace }: HolderPlace, name: string): string {
+  return `${namespace}/${kind}/${name}`;
 }
 
 /** What counts as a change: the status and the server's own bookkeeping do not. */

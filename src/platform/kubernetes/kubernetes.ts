@@ -10,7 +10,7 @@ import type { Clock } from "../../time/clock.ts";
 import type { Platform } from "../platform.ts";
 import { isRefusal, type KubeClient } from "./client.ts";
 import { GuardedConfigMap } from "./guarded-config-map.ts";
-import { type HolderKind, Holders, holderKinds, jobOf, pathOf } from "./holders.ts";
+import { type HolderKind, type HolderPlace, Holders, jobOf, pathOf, typeOf } from "./holders.ts";
 import { lead } from "./lease.ts";
 import { Mirror } from "./mirror.ts";
 import { describeDrift, driftOf } from "./objects/drift.ts";
@@ -25,7 +25,13 @@ import {
   revisionAnnotation,
   runName,
 } from "./objects/names.ts";
-import { type ObjectSettings, policiesConfigMap, stateConfigMap } from "./objects/settings.ts";
+import {
+  drillNamespace,
+  namespaceOf,
+  type ObjectSettings,
+  policiesConfigMap,
+  stateConfigMap,
+} from "./objects/settings.ts";
 import type { KubeJob, KubeObject, KubePod } from "./objects/shapes.ts";
 import { isFinished, podOf, runOf, runsOf, slotOf, terminatedOf } from "./runs.ts";
 
@@ -48,6 +54,7 @@ export interface KubernetesPlatformOptions {
 export function openKubernetesPlatform(options: KubernetesPlatformOptions): Platform {
   const { client, clock, log, settings } = options;
   const { namespace } = settings;
+  const namespaces = [namespace, drillNamespace(settings)];
   const waiters = new Set<(run: Run) => void>();
   const told = new Set<string>();
   let isStarted = false;
@@ -55,24 +62,39 @@ export function openKubernetesPlatform(options: KubernetesPlatformOptions): Plat
 
   const mirror = <T extends KubeObject>(
     kind: HolderKind | "Job" | "Pod",
+    where: string,
     onChange?: (object: KubeObject) => void,
   ) =>
     new Mirror<T>({
       client,
       clock,
       log,
-      path: pathOf(kind, namespace),
+      type: typeOf(kind),
+      path: pathOf(kind, where),
       selector: kind === "Pod" || kind === "Job" ? `${ourSelector},${jobLabel}` : ourSelector,
       slim: kind === "Pod" || kind === "Job" ? withoutSpec : sameObject,
       ...(onChange === undefined
         ? {}
         : { onChange: (object, change) => change === "put" && onChange(object) }),
     });
-  const holderMirrors = { CronJob: mirror("CronJob"), Deployment: mirror("Deployment") };
-  const jobs = mirror<KubeJob>("Job", (object) => void tell(object as KubeJob));
-  const pods = mirror<KubePod>("Pod");
-  const mirrors = [...Object.values(holderMirrors), jobs, pods];
-  const holders = new Holders(client, settings, holderMirrors);
+  const cronJobs = namespaces.map(
+    (where): HolderPlace => ({ kind: "CronJob", namespace: where, mirror: mirror("CronJob", where) }),
+  );
+  const places: readonly HolderPlace[] = [
+    ...cronJobs,
+    { kind: "Deployment", namespace, mirror: mirror("Deployment", namespace) },
+  ];
+  const jobs = namespaces.map((where) =>
+    mirror<KubeJob>("Job", where, (object) => void tell(object as KubeJob)),
+  );
+  const pods = namespaces.map((where) => mirror<KubePod>("Pod", where));
+  const mirrors = [...places.map((p) => p.mirror), ...jobs, ...pods];
+  const holders = new Holders(client, settings, places);
+
+  const allOf = async <T extends KubeObject>(some: readonly Mirror<T>[]): Promise<readonly T[]> =>
+    (await Promise.all(some.map((one) => one.objects()))).flat();
+  const cronJobOf = async (name: string): Promise<KubeObject | undefined> =>
+    (await allOf(cronJobs.map((p) => p.mirror))).find((o) => o.metadata.name === name);
 
   /** Each end is told once, to those that wait for it. */
   async function tell(ended: KubeJob): Promise<void> {
@@ -82,14 +104,14 @@ export function openKubernetesPlatform(options: KubernetesPlatformOptions): Plat
     if (!isStarted) return;
     const name = ended.metadata.labels?.[jobLabel] ?? "";
     const slotAt = slotOf(ended);
-    const holder = await holderMirrors.CronJob.get(name);
+    const holder = await cronJobOf(name);
     const job = holder === undefined ? removedJobs.get(name) : jobOf(holder);
     if (job === undefined || slotAt === undefined) return;
     const giveUpAtMs = clock.nowMs() + podLagMs;
-    let pod = podOf(ended, await pods.objects());
+    let pod = podOf(ended, await allOf(pods));
     while (terminatedOf(pod) === undefined && clock.nowMs() < giveUpAtMs && !stopping.signal.aborted) {
       await clock.wait(podLookMs, stopping.signal).catch(() => undefined);
-      pod = podOf(ended, await pods.objects());
+      pod = podOf(ended, await allOf(pods));
     }
     const run = runOf(job, ended, slotAt, pod);
     for (const waiter of [...waiters]) waiter(run);
@@ -102,13 +124,15 @@ export function openKubernetesPlatform(options: KubernetesPlatformOptions): Plat
   };
 
   const state = new GuardedConfigMap(client, namespace, stateConfigMap);
-  const policies = new GuardedConfigMap(client, namespace, policiesConfigMap);
+  // A pod mounts what is in its own namespace.
+  const policies = namespaces.map((where) => new GuardedConfigMap(client, where, policiesConfigMap));
   let published: string | undefined;
   const publish = async (revision: string): Promise<void> => {
     if (options.bundle === undefined || published === revision) return;
     const bytes = await options.bundle();
     if (bytes === undefined) return;
-    await policies.write({ binaryData: { bundle: Buffer.from(bytes).toString("base64") } });
+    const content = { binaryData: { bundle: Buffer.from(bytes).toString("base64") } };
+    for (const one of policies) await one.write(content);
     published = revision;
   };
 
@@ -117,28 +141,12 @@ export function openKubernetesPlatform(options: KubernetesPlatformOptions): Plat
     observe: async () => {
       refresh();
       // Looked at first: what is written for this observation must not undo what came after it.
-      if (options.bundle !== undefined) await policies.look("version");
+      if (options.bundle !== undefined) for (const one of policies) await one.look("version");
       const applied = (await state.look("content")) as { data?: { revision?: string } } | undefined;
+      const [allJobs, allPods] = [await allOf(jobs), await allOf(pods)];
       const held: ActualJob[] = [];
-      const [allJobs, allPods] = [await jobs.objects(), await pods.objects()];
-      for (const object of await holders.observe()) {
-        const job = jobOf(object);
-        if (job === undefined) continue;
-        const { name, annotations, creationTimestamp } = object.metadata;
-        const revision = annotations?.[revisionAnnotation] ?? "";
-        const drift = driftOf(jobObject(job, revision, settings), object);
-        const runs = runsOf(job, name, allJobs, allPods);
-        const available = (object as { status?: { readyReplicas?: number } }).status?.readyReplicas ?? 0;
-        held.push({
-          job,
-          revision,
-          ours: drift.length === 0,
-          ...(drift.length === 0 ? {} : { drift: drift.map(describeDrift) }),
-          running: object.kind === "Deployment" ? available > 0 : runs.some((r) => r.outcome === "running"),
-          runs,
-          since: instant(Date.parse(creationTimestamp ?? "1970-01-01T00:00:00Z")),
-        });
-      }
+      for (const same of Map.groupBy(await holders.observe(), (o) => jobOf(o)?.key ?? "").values())
+        held.push(...actualJob(same, allJobs, allPods, settings));
       held.sort((a, b) => (a.job.key < b.job.key ? -1 : 1));
       return { revision: applied?.data?.revision ?? "", jobs: held };
     },
@@ -147,36 +155,38 @@ export function openKubernetesPlatform(options: KubernetesPlatformOptions): Plat
       await holders.put(job, revision);
     },
     removeJob: async (key) => {
-      for (const kind of holderKinds) {
-        const known = await holderMirrors[kind].get(objectName(key));
+      for (const place of places) {
+        const known = await place.mirror.get(objectName(key));
         const job = known === undefined ? undefined : jobOf(known);
         if (job !== undefined) removedJobs.set(objectName(key), job);
-        await holders.remove(kind, key);
+        await holders.remove(place, key);
       }
     },
     startRun: async (key, slotAt) => {
       refresh();
-      const owner = await holderMirrors.CronJob.get(objectName(key));
+      const owner = await cronJobOf(objectName(key));
       const job = owner === undefined ? undefined : jobOf(owner);
       if (owner === undefined || job === undefined)
         throw new HoldfastError("usage", `there is no job '${key}'`);
-      const known = await jobs.objects();
+      const where = namespaceOf(job, settings);
+      const mirrorOfJobs = jobs[namespaces.indexOf(where)];
+      const known = await allOf(jobs);
       const same = known.find((j) => j.metadata.name === runName(key, slotAt));
       if (same !== undefined) {
-        const run = runOf(job, same, slotAt, podOf(same, await pods.objects()));
+        const run = runOf(job, same, slotAt, podOf(same, await allOf(pods)));
         if (run.outcome !== "lost") return "already";
-        await removeLost(client, namespace, same);
-        jobs.remove(same);
+        await removeLost(client, same);
+        for (const one of jobs) one.remove(same);
       }
       const group = labelValue(job.group);
       if (known.some((j) => j.metadata.labels?.[groupLabel] === group && !isFinished(j))) return "busy";
       try {
         // The name is the slot's: whoever comes second, the CronJob controller included, gets a 409.
-        const made = await client.request<KubeJob>("POST", pathOf("Job", namespace), {
+        const made = await client.request<KubeJob>("POST", pathOf("Job", where), {
           query: { fieldManager: fieldOwner },
           body: runObject(job, slotAt, owner, settings),
         });
-        jobs.put(made);
+        mirrorOfJobs?.put(made);
         return "started";
       } catch (error) {
         if (isRefusal(error, 409)) return "already";
@@ -219,9 +229,52 @@ export function openKubernetesPlatform(options: KubernetesPlatformOptions): Plat
   };
 }
 
+/** The job as its objects hold it: one where it belongs, and none elsewhere, is as it should be. */
+function actualJob(
+  same: readonly KubeObject[],
+  allJobs: readonly KubeJob[],
+  allPods: readonly KubePod[],
+  settings: ObjectSettings,
+): readonly ActualJob[] {
+  const known = same.flatMap((object) => {
+    const job = jobOf(object);
+    if (job === undefined) return [];
+    const revision = object.metadata.annotations?.[revisionAnnotation] ?? "";
+    const built = jobObject(job, revision, settings);
+    const { kind, metadata } = built;
+    const isPlaced = kind === object.kind && metadata.namespace === object.metadata.namespace;
+    return [{ object, job, revision, built, isPlaced }];
+  });
+  const chosen = known.find((k) => k.isPlaced) ?? known[0];
+  if (chosen === undefined) return [];
+  const { object, job, revision, built } = chosen;
+  const { name, creationTimestamp } = object.metadata;
+  const drift = [
+    ...(chosen.isPlaced ? driftOf(built, object).map(describeDrift) : []),
+    ...known
+      .filter((other) => other !== chosen || !other.isPlaced)
+      .map(
+        ({ object: { kind, metadata } }) => `there is a ${kind} of it in namespace '${metadata.namespace}'`,
+      ),
+  ];
+  const runs = runsOf(job, name, allJobs, allPods);
+  const available = (object as { status?: { readyReplicas?: number } }).status?.readyReplicas ?? 0;
+  return [
+    {
+      job,
+      revision,
+      ours: drift.length === 0,
+      ...(drift.length === 0 ? {} : { drift }),
+      running: object.kind === "Deployment" ? available > 0 : runs.some((r) => r.outcome === "running"),
+      runs,
+      since: instant(Date.parse(creationTimestamp ?? "1970-01-01T00:00:00Z")),
+    },
+  ];
+}
+
 /** @throws platform-failed when it cannot be removed as it was seen */
-async function removeLost(client: KubeClient, namespace: string, job: KubeJob): Promise<void> {
-  const { name, uid, resourceVersion } = job.metadata;
+async function removeLost(client: KubeClient, job: KubeJob): Promise<void> {
+  const { name, namespace = "", uid, resourceVersion } = job.metadata;
   try {
     await client.request("DELETE", `${pathOf("Job", namespace)}/${name}`, {
       body: { preconditions: { uid, resourceVersion }, propagationPolicy: "Background" },
@@ -237,13 +290,14 @@ function sameObject(object: KubeObject): KubeObject {
 
 /** Of runs only what tells how they went is kept. */
 function withoutSpec(object: KubeObject): KubeObject {
-  const { name, uid, resourceVersion, labels, annotations, creationTimestamp, deletionTimestamp } =
+  const { name, namespace, uid, resourceVersion, labels, annotations, creationTimestamp, deletionTimestamp } =
     object.metadata;
   return {
     apiVersion: object.apiVersion,
     kind: object.kind,
     metadata: {
       name,
+      ...(namespace === undefined ? {} : { namespace }),
       ...(uid === undefined ? {} : { uid }),
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
       ...(labels === undefined ? {} : { labels }),

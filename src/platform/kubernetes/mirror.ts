@@ -27,6 +27,8 @@ export interface MirrorInput {
   readonly client: KubeClient;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What the objects are: the elements of a list do not say it. */
+  readonly type: Pick<KubeObject, "apiVersion" | "kind">;
   /** Such as `/apis/batch/v1/namespaces/x/cronjobs`. */
   readonly path: string;
   readonly selector: string;
@@ -116,7 +118,7 @@ export class Mirror<T extends KubeObject> {
       next = answer.metadata.continue;
       for (const object of answer.items) {
         seen.add(object.metadata.name);
-        this.put(object as T);
+        this.put({ ...object, ...this.#input.type } as T);
       }
     } while (next !== undefined && next !== "");
     const listed = { apiVersion: "", kind: "", metadata: { name: "", resourceVersion: version } };

@@ -4,7 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readPolicyPaths, readSchemas } from "../../../src/cli/policy-files.ts";
-import { accountsOf } from "../../../src/cli/verbs/install.ts";
+import { accountsOf, needsOf } from "../../../src/cli/verbs/install.ts";
 import { componentKinds } from "../../../src/component.ts";
 import { silent } from "../../../src/log.ts";
 import { desiredJobs } from "../../../src/plan/jobs.ts";
@@ -12,12 +12,15 @@ import { type KubeClient, openKubeClient } from "../../../src/platform/kubernete
 import { pathOf } from "../../../src/platform/kubernetes/holders.ts";
 import { lead } from "../../../src/platform/kubernetes/lease.ts";
 import {
+  drillRules,
   installObjects,
   leaseName,
   reconcilerRules,
 } from "../../../src/platform/kubernetes/objects/install.ts";
 import { objectName, ourSelector } from "../../../src/platform/kubernetes/objects/names.ts";
 import {
+  drillerName,
+  drillNamespace,
   type ObjectSettings,
   policiesConfigMap,
   reconcilerName,
@@ -67,8 +70,8 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
     return settings;
   }
   async function objectsOf(settings: ObjectSettings): Promise<readonly KubeObject[]> {
-    const accounts = await accountsOf(strategy);
-    return installObjects({ ...settings, repositoryUrl: "https://git.example.org/x.git", accounts });
+    const repositoryUrl = "https://git.example.org/x.git";
+    return installObjects({ ...settings, repositoryUrl, ...(await needsOf(strategy)) });
   }
   const client = () => openKubeClient(systemClock, { kubeconfig: cluster.kubeconfig });
   const list = async (kind: "CronJob" | "Deployment" | "Job", namespace: string, labelSelector = "") =>
@@ -84,6 +87,7 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
   const heldIn = async (namespace: string) =>
     [
       ...(await list("CronJob", namespace, ourSelector)),
+      ...(await list("CronJob", drillNamespace({ namespace }), ourSelector)),
       ...(await list("Deployment", namespace, ourSelector)),
     ]
       .map((o) => o.metadata.name)
@@ -138,6 +142,46 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
     expect(await planJobs(platform, strategy, "r1")).toEqual([]);
     const mended = await admin.request<KubeObject>("GET", path);
     expect(JSON.stringify(mended["spec"])).not.toContain('"X"');
+    await platform.stop(0);
+  });
+
+  it("moves a drill when its store gets credentials for it, and takes away what is twice", async () => {
+    const settings = await place();
+    const drills = drillNamespace(settings);
+    const platform = platformOf(client(), settings);
+    const without: PolicySet = {
+      ...strategy,
+      stores: strategy.stores.map(({ credentials: { verdict: _, ...credentials }, ...store }) => ({
+        ...store,
+        credentials,
+      })),
+    };
+    const proofs = async (namespace: string): Promise<readonly string[]> =>
+      (await list("CronJob", namespace)).map((o) => o.metadata.name).filter((n) => n.includes("--verify-"));
+    await turn(platform, without, "r1");
+    expect(await proofs(drills)).toEqual([]);
+    expect(await proofs(settings.namespace)).toContain("redis--verify-4");
+    await turn(platform, strategy, "r2");
+    expect(await proofs(settings.namespace)).toEqual(["kubernetes--verify-4", "kubernetes--verify-5"]);
+    expect(await proofs(drills)).toContain("redis--verify-4");
+    expect(await planJobs(platform, strategy, "r2")).toEqual([]);
+    // Somebody has put one of them back where it was.
+    const moved = await admin.request<KubeObject>("GET", `${pathOf("CronJob", drills)}/redis--verify-4`);
+    const { name, labels, annotations } = moved.metadata;
+    const { namespace } = settings;
+    const metadata = { name, namespace, labels: labels ?? {}, annotations: annotations ?? {} };
+    await applyAll(admin, [{ ...moved, metadata, status: undefined }]);
+    const [action] = await planJobs(platform, strategy, "r2");
+    expect(action?.reason).toContain(`there is a CronJob of it in namespace '${namespace}'`);
+    expect(await turn(platform, strategy, "r2")).toBe(1);
+    expect(await proofs(namespace)).not.toContain(name);
+    expect(await proofs(drills)).toContain(name);
+    // Its runs are where it is, and one slot is one run.
+    expect(await platform.startRun("redis/verify-4", "2026-11-20T02:00:00.000Z")).toBe("started");
+    expect(await platform.startRun("redis/verify-4", "2026-11-20T02:00:00.000Z")).toBe("already");
+    expect((await list("Job", drills)).map((o) => o.metadata.name)).toEqual([
+      `redis--verify-4-${Date.parse("2026-11-20T02:00:00.000Z") / 60_000}`,
+    ]);
     await platform.stop(0);
   });
 
@@ -387,16 +431,21 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
     as: (name: string) => Promise<KubeClient>,
   ): Promise<{ readonly count: number; readonly wrong: readonly string[] }> {
     const accounts = await accountsOf(strategy);
-    const own = reconcilerRules.map((rule): ClusterRight => ({ namespace, ...rule }));
+    const drills = drillNamespace({ namespace });
+    const own = [
+      ...reconcilerRules.map((rule): ClusterRight => ({ namespace, ...rule })),
+      ...drillRules.map((rule): ClusterRight => ({ namespace: drills, ...rule })),
+    ];
     const granted = new Map<string, readonly ClusterRight[]>([
       [reconcilerName, [...own, ...accounts.filter((a) => a.name === undefined).flatMap((a) => a.rights)]],
       [runnerName, []],
+      [drillerName, []],
       ...accounts.flatMap(({ name, rights }): [string, readonly ClusterRight[]][] =>
-        name === undefined ? [] : [[serviceAccountName(name), rights]],
+        name === undefined ? [] : [[serviceAccountName({ account: name }), rights]],
       ),
     ]);
     const questions = [...granted].flatMap(([account, rights]) =>
-      [namespace, "velero", "kube-system"].flatMap((place) =>
+      [namespace, drills, "velero", "kube-system"].flatMap((place) =>
         Object.entries(resources).flatMap(([group, names]) =>
           names.flatMap((kind) =>
             verbs.flatMap((verb) =>
@@ -429,10 +478,11 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
   it("grants the reconciler what it needs and not one verb more, and a run nothing", async () => {
     const settings = await place();
     const { namespace } = settings;
-    const as = async (name: string) =>
-      openKubeClient(systemClock, {
-        kubeconfig: cluster.kubeconfigFor(await tokenOf(admin, namespace, name), namespace),
-      });
+    const as = async (name: string) => {
+      const home = name === drillerName ? drillNamespace({ namespace }) : namespace;
+      const token = await tokenOf(admin, home, name);
+      return openKubeClient(systemClock, { kubeconfig: cluster.kubeconfigFor(token, home) });
+    };
     const reconciler = await as(reconcilerName);
     const platform = platformOf(reconciler, settings);
     await platform.start();
@@ -527,6 +577,7 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
         data: { a: "b" },
       },
     });
+    const namespaces = [namespace, drillNamespace(settings)];
     const collections = [
       ...[
         "apps/v1/*/deployments",
@@ -539,9 +590,11 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
         "rbac.authorization.k8s.io/v1/*/rolebindings",
         "networking.k8s.io/v1/*/networkpolicies",
       ],
-    ].map((c) => `/apis/${c.replace("*", `namespaces/${namespace}`)}`);
+    ].flatMap((c) => namespaces.map((n) => `/apis/${c.replace("*", `namespaces/${n}`)}`));
     collections.push(
-      ...["configmaps", "serviceaccounts", "pods"].map((c) => `/api/v1/namespaces/${namespace}/${c}`),
+      ...["configmaps", "serviceaccounts", "pods"].flatMap((c) =>
+        namespaces.map((n) => `/api/v1/namespaces/${n}/${c}`),
+      ),
     );
     for (const path of collections) {
       await admin.request("DELETE", path, {

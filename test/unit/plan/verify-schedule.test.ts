@@ -89,7 +89,11 @@ describe("verification jobs", () => {
       });
     const set = {
       policies: [asking("b", 31 * dayMs), asking("a", 7 * dayMs), policy({ name: "c" })],
-      reconciler: { name: "house", reports: { cron: "0 6 * * 1", timeZone: "Etc/UTC" } },
+      reconciler: {
+        name: "house",
+        platform: { kind: "local" },
+        reports: { cron: "0 6 * * 1", timeZone: "Etc/UTC" },
+      },
     } as unknown as PolicySet;
     const [job, ...more] = desiredJobs(set, ["postgresql"]).jobs.filter((j) => j.argv.includes("--all"));
     expect(more).toEqual([]);

@@ -5,11 +5,15 @@ import { describe, expect, it } from "vitest";
 import { instant } from "../../../src/catalogue/instant.ts";
 import { parseSlot } from "../../../src/cli/options.ts";
 import { readPolicyPaths, readSchemas } from "../../../src/cli/policy-files.ts";
-import { accountsOf, installYaml } from "../../../src/cli/verbs/install.ts";
+import { accountsOf, installYaml, needsOf } from "../../../src/cli/verbs/install.ts";
 import { type ComponentKind, componentFacts, componentKinds } from "../../../src/component.ts";
 import { loadEngine } from "../../../src/engine/engines.ts";
 import { desiredJobs } from "../../../src/plan/jobs.ts";
 import { describeDrift, driftOf } from "../../../src/platform/kubernetes/objects/drift.ts";
+import {
+  drillNetworkPolicy,
+  type StoreEndpoint,
+} from "../../../src/platform/kubernetes/objects/drill-network.ts";
 import { installObjects } from "../../../src/platform/kubernetes/objects/install.ts";
 import { jobObject, runObject } from "../../../src/platform/kubernetes/objects/job-objects.ts";
 import { objectName, runName, slotOfRunName } from "../../../src/platform/kubernetes/objects/names.ts";
@@ -17,6 +21,7 @@ import { usualSettings } from "../../../src/platform/kubernetes/objects/settings
 import type { KubeObject } from "../../../src/platform/kubernetes/objects/shapes.ts";
 import { readPolicySet } from "../../../src/policy/read.ts";
 import type { Job } from "../../../src/state/job.ts";
+import { type Destination, letsIn, letsOut, selects } from "../../servers/network-policy.ts";
 
 const job: Job = {
   key: "postgresql/capture",
@@ -152,8 +157,8 @@ describe("an installation", () => {
   it("is the same by install and by deploy/kubernetes", async () => {
     const objects = installObjects({ ...usualSettings, repositoryUrl });
     expect(kept("holdfast.yaml")).toBe(await installYaml(objects));
-    const accounts = await accountsOf(await strategy());
-    const added = installObjects({ ...usualSettings, repositoryUrl, accounts }).filter(
+    const needs = await needsOf(await strategy());
+    const added = installObjects({ ...usualSettings, repositoryUrl, ...needs }).filter(
       (o) => !objects.some((base) => JSON.stringify(base) === JSON.stringify(o)),
     );
     expect(kept("velero/rights.yaml")).toBe(await installYaml(added));
@@ -205,6 +210,72 @@ describe("an installation", () => {
       ]);
   });
 
+  it("runs a drill where the store is all it knows of", async () => {
+    const set = await strategy();
+    const verify = desiredJobs(set, componentKinds).jobs.filter((j) => j.kind === "verify");
+    const apart = verify.filter((j) => j.account === undefined);
+    expect(apart.length).toBeGreaterThan(10);
+    for (const wanted of apart) {
+      const object = jobObject(wanted, "r1", usualSettings);
+      expect([wanted.key, object.metadata.namespace]).toEqual([wanted.key, "holdfast-drills"]);
+      const pod = podOfJob(wanted) as never as {
+        serviceAccountName: string;
+        automountServiceAccountToken: boolean;
+        containers: readonly [{ envFrom?: unknown; env: readonly { name: string }[] }];
+        volumes: readonly { name: string }[];
+      };
+      const [{ env, envFrom }] = pod.containers;
+      expect(pod).toMatchObject({
+        serviceAccountName: "holdfast-drill",
+        automountServiceAccountToken: false,
+      });
+      expect(envFrom).toBeUndefined();
+      const named = env
+        .map((e) => e.name)
+        .filter((n) => !["HOLDFAST_RUN", "HOLDFAST_RESULT", "HOME"].includes(n));
+      expect(named).not.toEqual([]);
+      for (const name of named) expect(name).toMatch(/^HOLDFAST_(DR_)?(READ|VERDICT)_/);
+      expect(pod.volumes.map((v) => v.name)).toEqual(["policies", "state", "tmp", "identity"]);
+    }
+    // Velero restores into the cluster itself, and everything that is no verification works with the sources.
+    const rest = desiredJobs(set, componentKinds).jobs.filter((j) => !apart.some((a) => a.key === j.key));
+    for (const wanted of rest)
+      expect(jobObject(wanted, "r1", usualSettings).metadata.namespace).toBe("holdfast");
+  });
+
+  it("keeps a drill beside the rest, and says so, where the store has no credentials of its own for it", async () => {
+    const set = await strategy();
+    const { verdict: _, ...others } = set.stores.find((s) => s.name === "primary")?.credentials ?? {};
+    const kubernetes = { kind: "kubernetes" } as const;
+    const without: typeof set = {
+      ...set,
+      stores: set.stores.map((s) => (s.name === "primary" ? { ...s, credentials: others } : s)),
+      ...(set.reconciler === undefined ? {} : { reconciler: { ...set.reconciler, platform: kubernetes } }),
+    };
+    const { jobs, notes } = desiredJobs(without, componentKinds);
+    const redis = jobs.find((j) => j.key === "redis/verify-4") as Job;
+    expect(jobObject(redis, "r1", usualSettings).metadata.namespace).toBe("holdfast");
+    expect(podOfJob(redis).serviceAccountName).toBe("holdfast-run");
+    expect(notes.filter((n) => n.policy === "redis").map((n) => n.message)).toEqual([
+      expect.stringContaining("its drills run beside everything else"),
+    ]);
+    expect(notes.filter((n) => n.policy === "secrets")).toEqual([]);
+  });
+
+  it("gives a drill the keys without which its server stays shut, and no token", async () => {
+    const set = await strategy();
+    const policies = set.policies.map((p) =>
+      p.name === "secrets"
+        ? { ...p, connection: { ...p.connection, unsealKeysFrom: { env: "UNSEAL_KEYS" } } }
+        : p,
+    );
+    const drill = desiredJobs({ ...set, policies }, componentKinds).jobs.find(
+      (j) => j.key === "secrets/verify-4",
+    );
+    expect(drill?.apart?.variables).toContain("UNSEAL_KEYS");
+    expect(JSON.stringify(drill)).not.toContain("TOKEN");
+  });
+
   it.each(componentKinds)("knows the accounts of %s by the same names as its engine", async (kind) => {
     const policy = (await strategy()).policies.find((p) => p.component === kind);
     if (policy === undefined) throw new Error("the strategy has every component");
@@ -212,6 +283,70 @@ describe("an installation", () => {
     const engine = await loadEngine(kind);
     const named = (engine?.accounts?.(policy) ?? []).flatMap((a) => a.name ?? []);
     expect(named.sort()).toEqual([capture, drill].filter((n) => n !== undefined).sort());
+  });
+});
+
+describe("the network of drills", () => {
+  const policy = (stores?: readonly StoreEndpoint[]) => drillNetworkPolicy("holdfast-drills", stores);
+
+  it("lets nobody in, and out to names and public stores alone", () => {
+    expect(selects(policy(), { any: "pod" })).toBe(true);
+    expect(letsIn(policy())).toBe(false);
+    const allowed: readonly Destination[] = [
+      { ip: "52.216.1.1", port: 443 },
+      { ip: "2600:1f18::1", port: 443 },
+      { ip: "10.0.0.9", port: 53, protocol: "UDP", namespace: "kube-system" },
+    ];
+    for (const to of allowed) expect([to, letsOut(policy(), to)]).toEqual([to, true]);
+    const refused: readonly Destination[] = [
+      ...[
+        "10.0.0.5",
+        "172.16.3.4",
+        "192.168.1.9",
+        "100.64.0.1",
+        "127.0.0.1",
+        "169.254.169.254",
+        "fd00::5",
+      ].flatMap((ip) => [80, 443, 5432].map((port) => ({ ip, port }))),
+      { ip: "52.216.1.1", port: 5432 },
+      { ip: "52.216.1.1", port: 80 },
+      { ip: "10.0.0.7", port: 5432, namespace: "bud-data" },
+      { ip: "10.0.0.7", port: 443, namespace: "bud-data" },
+      { ip: "10.0.0.9", port: 443, namespace: "kube-system" },
+    ];
+    for (const to of refused) expect([to, letsOut(policy(), to)]).toEqual([to, false]);
+  });
+
+  it("goes by a store's address, its namespace, or the networks given for it", () => {
+    const byAddress = policy([{ host: "10.88.0.1", port: 9000 }]);
+    expect(letsOut(byAddress, { ip: "10.88.0.1", port: 9000 })).toBe(true);
+    expect(letsOut(byAddress, { ip: "10.88.0.1", port: 5432 })).toBe(false);
+    expect(letsOut(byAddress, { ip: "52.216.1.1", port: 443 })).toBe(false);
+    const inside = policy([{ host: "minio.backups.svc.cluster.local", port: 9000 }]);
+    expect(letsOut(inside, { ip: "10.0.0.4", port: 9000, namespace: "backups" })).toBe(true);
+    expect(letsOut(inside, { ip: "10.0.0.4", port: 9000, namespace: "bud-data" })).toBe(false);
+    const given = policy([{ host: "s3.example.org", port: 443, networks: ["203.0.113.0/24"] }]);
+    expect(letsOut(given, { ip: "203.0.113.9", port: 443 })).toBe(true);
+    expect(letsOut(given, { ip: "52.216.1.1", port: 443 })).toBe(false);
+  });
+
+  it("is made of the policies' stores", async () => {
+    const set = readPolicySet(await readPolicyPaths(["policies"]), await readSchemas()).set;
+    const [first] = set.stores;
+    const stores = ["http://10.88.0.1:9000", "https://[fd00::5]", "https://s3.example.org"].map(
+      (endpoint) => ({
+        ...(first as NonNullable<typeof first>),
+        endpoint,
+      }),
+    );
+    expect((await needsOf({ ...set, stores })).stores).toEqual([
+      { host: "10.88.0.1", port: 9000 },
+      { host: "fd00::5", port: 443 },
+      { host: "s3.example.org", port: 443 },
+    ]);
+    expect((await needsOf({ ...set, stores }, ["203.0.113.0/24"])).stores[2]?.networks).toEqual([
+      "203.0.113.0/24",
+    ]);
   });
 });
 

@@ -3,9 +3,12 @@
  * reconciler. `holdfast install` prints these and `deploy/kubernetes` holds the same ones.
  */
 import type { ClusterAccount, ClusterRight } from "../../../state/cluster-account.ts";
+import { drillNetworkPolicy, type StoreEndpoint } from "./drill-network.ts";
 import { ourLabels } from "./names.ts";
 import { restrictedContainer, restrictedPod } from "./pod.ts";
 import {
+  drillerName,
+  drillNamespace,
   type ObjectSettings,
   policiesConfigMap,
   reconcilerName,
@@ -20,6 +23,8 @@ export interface InstallSettings extends ObjectSettings {
   readonly repositoryUrl: string;
   /** What runs of some components, and the reconciler's look at their sources, may do in the cluster. */
   readonly accounts?: readonly ClusterAccount[];
+  /** What drills may reach; AWS and whatever else is public and speaks HTTPS when not given. */
+  readonly stores?: readonly StoreEndpoint[];
 }
 
 /** Of the two reconcilers, the one that holds it works. */
@@ -29,28 +34,44 @@ const statusPort = 9808;
 /** In an order in which each can be created. */
 export function installObjects(settings: InstallSettings): readonly KubeObject[] {
   const { namespace } = settings;
-  const account = (name: string): KubeObject => ({
+  const drills = drillNamespace(settings);
+  return [
+    namespaceObject(namespace),
+    namespaceObject(drills),
+    // A run talks to stores and sources; the reconciler alone, and what has an account for it, to the API server.
+    serviceAccount(namespace, reconcilerName, true),
+    serviceAccount(namespace, runnerName, false),
+    serviceAccount(drills, drillerName, false),
+    ...reconcilerRole(namespace, namespace, reconcilerRules),
+    ...reconcilerRole(namespace, drills, drillRules),
+    ...accountObjects(namespace, settings.accounts ?? []),
+    networkPolicy(namespace),
+    drillNetworkPolicy(drills, settings.stores),
+    reconciler(settings),
+  ];
+}
+
+function serviceAccount(namespace: string, name: string, hasToken: boolean): KubeObject {
+  return {
     apiVersion: "v1",
     kind: "ServiceAccount",
     metadata: { name, namespace, labels: ourLabels },
-    // A run talks to stores and sources; only the reconciler talks to the API server.
-    automountServiceAccountToken: name === reconcilerName,
-  });
+    automountServiceAccountToken: hasToken,
+  };
+}
+
+function reconcilerRole(own: string, place: string, rules: readonly object[]): readonly KubeObject[] {
+  const apiVersion = "rbac.authorization.k8s.io/v1";
+  const metadata = { name: reconcilerName, namespace: place, labels: ourLabels };
   return [
-    namespaceObject(namespace),
-    account(reconcilerName),
-    account(runnerName),
-    role(namespace),
+    { apiVersion, kind: "Role", metadata, rules },
     {
-      apiVersion: "rbac.authorization.k8s.io/v1",
+      apiVersion,
       kind: "RoleBinding",
-      metadata: { name: reconcilerName, namespace, labels: ourLabels },
+      metadata,
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: reconcilerName },
-      subjects: [{ kind: "ServiceAccount", name: reconcilerName, namespace }],
+      subjects: [{ kind: "ServiceAccount", name: reconcilerName, namespace: own }],
     },
-    ...accountObjects(namespace, settings.accounts ?? []),
-    networkPolicy(namespace),
-    reconciler(settings),
   ];
 }
 
@@ -58,11 +79,11 @@ export function installObjects(settings: InstallSettings): readonly KubeObject[]
 function accountObjects(namespace: string, accounts: readonly ClusterAccount[]): readonly KubeObject[] {
   const names = [...new Set(accounts.map((a) => a.name))];
   return names.flatMap((name) => {
-    const account = name === undefined ? reconcilerName : serviceAccountName(name);
+    const account = name === undefined ? reconcilerName : serviceAccountName({ account: name });
     const rights = unique(accounts.filter((a) => a.name === name).flatMap((a) => a.rights));
     const places = [...new Set(rights.map((r) => r.namespace))];
     return [
-      ...(name === undefined ? [] : [accountWithToken(namespace, account)]),
+      ...(name === undefined ? [] : [serviceAccount(namespace, account, true)]),
       ...places.flatMap((place) =>
         grant(
           namespace,
@@ -77,15 +98,6 @@ function accountObjects(namespace: string, accounts: readonly ClusterAccount[]):
 
 function unique(rights: readonly ClusterRight[]): readonly ClusterRight[] {
   return [...new Map(rights.map((right) => [JSON.stringify(right), right])).values()];
-}
-
-function accountWithToken(namespace: string, name: string): KubeObject {
-  return {
-    apiVersion: "v1",
-    kind: "ServiceAccount",
-    metadata: { name, namespace, labels: ourLabels },
-    automountServiceAccountToken: true,
-  };
 }
 
 /** Role and binding in `place`, or for the whole cluster; named so that two installations keep out of each other's way. */
@@ -120,22 +132,26 @@ function namespaceObject(name: string): KubeObject {
   return { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } };
 }
 
-/** Each verb is one the platform uses; secrets, pods' insides and other namespaces are not among them. */
-export const reconcilerRules = [
+const holding = [
   {
     apiGroups: ["batch"],
     resources: ["cronjobs"],
     verbs: ["get", "list", "watch", "create", "patch", "update", "delete"],
   },
   { apiGroups: ["batch"], resources: ["jobs"], verbs: ["list", "watch", "create", "delete"] },
+  { apiGroups: [""], resources: ["pods"], verbs: ["list", "watch"] },
+  // Whoever may create cannot be held to a name; changing is held to ours.
+  { apiGroups: [""], resources: ["configmaps"], verbs: ["create"] },
+] as const;
+
+/** Each verb is one the platform uses; secrets, pods' insides and other namespaces are not among them. */
+export const reconcilerRules = [
+  ...holding,
   {
     apiGroups: ["apps"],
     resources: ["deployments"],
     verbs: ["get", "list", "watch", "create", "patch", "update", "delete"],
   },
-  { apiGroups: [""], resources: ["pods"], verbs: ["list", "watch"] },
-  // Whoever may create cannot be held to a name; changing is held to ours.
-  { apiGroups: [""], resources: ["configmaps"], verbs: ["create"] },
   {
     apiGroups: [""],
     resources: ["configmaps"],
@@ -151,14 +167,16 @@ export const reconcilerRules = [
   },
 ] as const;
 
-function role(namespace: string): KubeObject {
-  return {
-    apiVersion: "rbac.authorization.k8s.io/v1",
-    kind: "Role",
-    metadata: { name: reconcilerName, namespace, labels: ourLabels },
-    rules: reconcilerRules,
-  };
-}
+/** Where drills are there is neither a resident nor a lease. */
+export const drillRules = [
+  ...holding,
+  {
+    apiGroups: [""],
+    resources: ["configmaps"],
+    resourceNames: [policiesConfigMap],
+    verbs: ["get", "update"],
+  },
+] as const;
 
 /** Nobody comes in but for the reconciler's metrics; runs go out to sources and stores, which have any address. */
 function networkPolicy(namespace: string): KubeObject {
@@ -213,6 +231,7 @@ function reconciler(settings: InstallSettings): KubeObject {
                   name: "HOLDFAST_NAMESPACE",
                   valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } },
                 },
+                { name: "HOLDFAST_DRILL_NAMESPACE", value: drillNamespace(settings) },
               ],
               envFrom: [{ secretRef: { name: environmentSecret, optional: true } }],
               ports: [{ name: "status", containerPort: statusPort, protocol: "TCP" }],

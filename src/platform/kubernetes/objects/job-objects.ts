@@ -17,7 +17,7 @@ import {
   slotAnnotation,
 } from "./names.ts";
 import { runPod } from "./pod.ts";
-import type { ObjectSettings } from "./settings.ts";
+import { namespaceOf, type ObjectSettings } from "./settings.ts";
 import type { KubeObject } from "./shapes.ts";
 
 /** Kinds whose verbs take `--slot`. */
@@ -40,7 +40,7 @@ export function jobObject(job: Job, revision: string, settings: ObjectSettings):
 function metadata(job: Job, revision: string, settings: ObjectSettings): KubeObject["metadata"] {
   return {
     name: objectName(job.key),
-    namespace: settings.namespace,
+    namespace: namespaceOf(job, settings),
     labels: labelsOf(job),
     annotations: { [jobAnnotation]: JSON.stringify(job), [revisionAnnotation]: revision },
   };
@@ -119,7 +119,7 @@ export function runObject(
     kind: "Job",
     metadata: {
       name: runName(job.key, slotAt),
-      namespace: settings.namespace,
+      namespace: namespaceOf(job, settings),
       labels: labelsOf(job),
       annotations: { [slotAnnotation]: slotAt },
       ownerReferences: [

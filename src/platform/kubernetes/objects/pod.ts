@@ -30,7 +30,7 @@ export function runPod(
 ): Readonly<Record<string, unknown>> {
   const needsIdentity = decrypting.has(job.kind);
   return {
-    serviceAccountName: serviceAccountName(job.account),
+    serviceAccountName: serviceAccountName(job),
     automountServiceAccountToken: job.account !== undefined,
     enableServiceLinks: false,
     restartPolicy,
@@ -47,8 +47,11 @@ export function runPod(
           // The kubelet hands what is written there to the API server, and so the run's facts to us.
           { name: "HOLDFAST_RESULT", value: "/dev/termination-log" },
           { name: "HOME", value: "/tmp" },
+          ...(job.apart?.variables ?? []).map((name) => variableOf(name, settings)),
         ],
-        envFrom: [{ secretRef: { name: settings.environmentSecret, optional: true } }],
+        ...(job.apart === undefined
+          ? { envFrom: [{ secretRef: { name: settings.environmentSecret, optional: true } }] }
+          : {}),
         resources: {
           requests: { cpu: "100m", memory: "256Mi", "ephemeral-storage": "1Gi" },
           limits: { cpu: "2", memory: "2Gi", "ephemeral-storage": "50Gi" },
@@ -72,5 +75,13 @@ export function runPod(
         ? [{ name: "identity", secret: { secretName: settings.identitySecret, defaultMode: 0o440 } }]
         : []),
     ],
+  };
+}
+
+/** One key of the secret: what else somebody has put into it does not come along. */
+function variableOf(name: string, { environmentSecret }: ObjectSettings): object {
+  return {
+    name,
+    valueFrom: { secretKeyRef: { name: environmentSecret, key: name, optional: true } },
   };
 }

@@ -1,7 +1,10 @@
 /** What the builders need to know beside a job. */
+import type { Job } from "../../../state/job.ts";
 
 export interface ObjectSettings {
   readonly namespace: string;
+  /** Of runs that are kept apart; the other one's name with `-drills` behind it when not given. */
+  readonly drillNamespace?: string;
   readonly image: string;
   /** Secret whose keys become environment variables of the runs; named in policies as `env`. */
   readonly environmentSecret: string;
@@ -28,7 +31,20 @@ export const stateConfigMap = "holdfast-state";
 export const reconcilerName = "holdfast-reconciler";
 export const runnerName = "holdfast-run";
 
-/** Service account of a job's account; of the many runs that have none, the one that may do nothing. */
-export function serviceAccountName(account: string | undefined): string {
-  return account === undefined ? runnerName : `holdfast-${account}`;
+/** Of runs that are kept apart: it may do nothing either, and is not the same. */
+export const drillerName = "holdfast-drill";
+
+export function drillNamespace(settings: Pick<ObjectSettings, "namespace" | "drillNamespace">): string {
+  return settings.drillNamespace ?? `${settings.namespace}-drills`;
+}
+
+/** Where the job's object and its runs are. */
+export function namespaceOf(job: Job, settings: ObjectSettings): string {
+  return job.apart === undefined ? settings.namespace : drillNamespace(settings);
+}
+
+/** Service account of a job's account; of the many runs that have none, one that may do nothing. */
+export function serviceAccountName({ account, apart }: Pick<Job, "account" | "apart">): string {
+  if (account !== undefined) return `holdfast-${account}`;
+  return apart === undefined ? runnerName : drillerName;
 }
