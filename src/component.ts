@@ -18,6 +18,8 @@ export interface ComponentFacts {
   readonly carriedByTool: readonly string[];
   /** The data's own store goes back to any instant between two points. */
   readonly keepsVersions?: boolean;
+  /** What a source is made of, as coverage names it. */
+  readonly holds: readonly string[];
   /** Order of a full-stack restore: lower comes first. */
   readonly restoreOrder: number;
   /** Fields of the connection with secrets that a drill needs: what is restored stays shut without them. */
@@ -43,6 +45,7 @@ export const components = {
     triggers: ["change", "cron"],
     methods: ["vault-export", "raft-snapshot", "kubernetes-secrets"],
     carriedByTool: [],
+    holds: ["mount"],
     restoreOrder: 1,
     drillSecrets: ["unsealKeysFrom"],
   },
@@ -54,6 +57,7 @@ export const components = {
     triggers: ["cron"],
     methods: ["base-backup"],
     carriedByTool: [],
+    holds: ["database", "unlogged-table", "foreign-table"],
     restoreOrder: 2,
   },
   mongodb: {
@@ -64,6 +68,7 @@ export const components = {
     triggers: ["cron"],
     methods: ["mongodump"],
     carriedByTool: [],
+    holds: ["collection", "database"],
     restoreOrder: 3,
   },
   redis: {
@@ -73,6 +78,7 @@ export const components = {
     triggers: ["cron"],
     methods: ["rdb", "rdb-aof"],
     carriedByTool: [],
+    holds: ["database", "primary"],
     restoreOrder: 4,
   },
   clickhouse: {
@@ -82,6 +88,7 @@ export const components = {
     triggers: ["cron"],
     methods: ["clickhouse-backup", "native"],
     carriedByTool: ["clickhouse-backup", "native"],
+    holds: ["table"],
     restoreOrder: 5,
   },
   s3: {
@@ -92,6 +99,7 @@ export const components = {
     methods: ["replication"],
     carriedByTool: ["replication"],
     keepsVersions: true,
+    holds: ["bucket"],
     restoreOrder: 6,
   },
   kubernetes: {
@@ -101,6 +109,7 @@ export const components = {
     triggers: ["cron"],
     methods: ["velero"],
     carriedByTool: ["velero"],
+    holds: ["namespace", "claim", "volume"],
     restoreOrder: 7,
     clusterAccounts: { capture: "velero-capture", drill: "velero-drill", unless: "kubeconfig" },
   },

@@ -22,6 +22,7 @@ export const verbExits = {
   report: ["fine", "usage", "drift", "unreachable", "key"],
   status: ["fine", "usage", "drift", "unreachable", "key"],
   at: ["fine", "usage", "verification", "unreachable", "key"],
+  coverage: ["fine", "usage", "findings", "unreachable"],
   alerts: ["fine", "usage", "findings"],
   doctor: ["fine", "usage", "findings", "drift", "tool", "unreachable", "key"],
   key: ["fine", "usage", "key"],

@@ -82,6 +82,8 @@ function stateOf(wiring: IssuesWiring, { alert, sinceMs, heldMs, overMs }: OwedI
 function ownProof({ world, lastReportAt }: IssuesWiring, when: ConditionKind): string | undefined {
   if (when === "report-overdue") return `a report was committed at ${lastReportAt() ?? "an unknown time"}.`;
   if (when === "policy-broken") return `revision ${world().revision} is in force.`;
+  if (when === "uncovered" || when === "coverage-unknown")
+    return "a later look at the sources finds it backed up or accepted.";
   if (when === "alert-undelivered") return "every receiver of the alert table was told.";
   return undefined;
 }

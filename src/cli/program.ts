@@ -25,6 +25,7 @@ const verbs: Readonly<Partial<Record<Verb, () => Promise<Command>>>> = {
   hold: async () => (await import("./verbs/hold.ts")).holdCommand(),
   simulate: async () => (await import("./verbs/simulate.ts")).simulateCommand(),
   report: async () => (await import("./verbs/report.ts")).reportCommand(),
+  coverage: async () => (await import("./verbs/coverage.ts")).coverageCommand(),
   alerts: async () => (await import("./verbs/alerts.ts")).alertsCommand(),
   doctor: async () => (await import("./verbs/doctor.ts")).doctorCommand(),
   key: async () => (await import("./verbs/key.ts")).keyCommand(),

@@ -6,6 +6,7 @@ import { type FiredAlert, firedAlerts } from "../health/alerts.ts";
 import { type Alert, openNotifier, type Undelivered } from "../notify/notifier.ts";
 import { apply } from "../operate/apply.ts";
 import { openConditionJournal } from "../operate/condition-journal.ts";
+import { lookAround } from "../operate/look-around.ts";
 import { type Observation, observe } from "../operate/observe.ts";
 import { type LoopStatus, reconcile } from "../operate/reconcile.ts";
 import { openStateFolder } from "../operate/state-folder.ts";
@@ -15,6 +16,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { PolicySet } from "../policy/model.ts";
 import { describeAction } from "../report/plan-action.ts";
 import type { Revision } from "../source/source.ts";
+import type { Looks } from "../state/coverage.ts";
 import { systemClock } from "../time/clock.ts";
 import { complain, printJson } from "./console.ts";
 import { openIssues } from "./issues.ts";
@@ -35,6 +37,9 @@ const usualPollMs = 60_000;
 const observeEveryMs = 5 * 60_000;
 const stopGraceMs = 20_000;
 const tellEveryMs = 60_000;
+/** A look lists everything the sources hold; between two of them a new revision alone asks for one. */
+const lookEveryMs = 60 * 60_000;
+const lookDueEveryMs = 10_000;
 
 export interface RunnerOptions extends SharedOptions {
   readonly repository?: string;
@@ -66,6 +71,7 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
   let bundle: string | undefined;
   let world: WiredWorld = await buildWorld(wiring, noPolicies, "");
   let seen: Observation | undefined;
+  let looks = await folder.readLooks();
   let server: StatusServer | undefined;
   let leadership: Awaited<ReturnType<NonNullable<Platform["lead"]>>> | undefined;
   try {
@@ -103,6 +109,7 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
     const facts = (): StatusFacts => ({
       world,
       seen,
+      looks,
       loop,
       isWaiting: platform.lead !== undefined && leadership === undefined,
       settings: world.set.reconciler,
@@ -129,7 +136,12 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       platform,
       lastReportAt: () => lastReportAt,
     });
-    const telling = everyMinute(signal, async () => {
+    const looking = every(lookDueEveryMs, signal, "coverage", async () => {
+      if (seen === undefined || !isLookDue(looks, world.revision)) return;
+      looks = await lookAround(world, { signal });
+      await folder.writeLooks(looks);
+    });
+    const telling = every(tellEveryMs, signal, "alerts", async () => {
       const reports = world.set.reconciler?.reports.path;
       if (reports !== undefined) {
         lastReportAt = (await source.lastPublished(reports).catch(() => undefined))?.at ?? lastReportAt;
@@ -161,10 +173,11 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       judgeRevision: async (revision: Revision) => {
         const { findings, reading } = lint(revision.files, schemas, { nowMs: systemClock.nowMs() });
         const names = new Set(reading.set.policies.map((p) => p.name));
+        const errors = findings.filter((f) => f.severity === "error");
         return {
-          errors: findings
-            .filter((f) => f.severity === "error")
-            .map((f) => `${f.location.file}:${f.location.line}:${f.location.column} ${f.rule}: ${f.message}`),
+          errors: errors.map(
+            (f) => `${f.location.file}:${f.location.line}:${f.location.column} ${f.rule}: ${f.message}`,
+          ),
           removedPolicies: world.set.policies.map((p) => p.name).filter((name) => !names.has(name)),
         };
       },
@@ -213,10 +226,10 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       },
     });
     await platform.stop(stopGraceMs);
-    await telling;
+    await Promise.all([telling, looking]);
     // Begun afresh it waits for its turn again, and knows nothing that is out of date.
     lost?.throwIfAborted();
-    finish(options, world, seen, loop);
+    finish(options, world, seen, looks, loop);
   } finally {
     await leadership?.release();
     await server?.close();
@@ -225,12 +238,25 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
   }
 }
 
-/** Once a minute until the signal aborts. A failure of one look does not end the looking. */
-async function everyMinute(signal: AbortSignal, look: () => Promise<void>): Promise<void> {
+/** Again and again until the signal aborts. A failure of one look does not end the looking. */
+async function every(
+  pauseMs: number,
+  signal: AbortSignal,
+  what: string,
+  look: () => Promise<void>,
+): Promise<void> {
   while (!signal.aborted) {
-    await systemClock.wait(tellEveryMs, signal).catch(() => undefined);
-    if (!signal.aborted) await look().catch((error: unknown) => complain(`· alerts: ${String(error)}`));
+    await systemClock.wait(pauseMs, signal).catch(() => undefined);
+    if (signal.aborted) return;
+    await look().catch((error: unknown) => {
+      if (!signal.aborted) complain(`· ${what}: ${String(error)}`);
+    });
   }
+}
+
+function isLookDue(looks: Looks | undefined, revision: string): boolean {
+  if (looks === undefined || looks.revision !== revision) return true;
+  return systemClock.nowMs() - Date.parse(looks.at) >= lookEveryMs;
 }
 
 function alertOf({ alert, condition }: FiredAlert): Alert {
@@ -258,11 +284,12 @@ function finish(
   options: RunnerOptions,
   world: WiredWorld,
   seen: Observation | undefined,
+  looks: Looks | undefined,
   loop: LoopStatus | undefined,
 ): void {
   const conditions = [
     ...(loop?.conditions ?? []),
-    ...(seen === undefined ? [] : statusOf(world, seen).healths.flatMap((h) => h.conditions)),
+    ...(seen === undefined ? [] : statusOf(world, seen, looks).healths.flatMap((h) => h.conditions)),
   ];
   if (options.format === "json") printJson({ ok: loop?.ok ?? false, status: loop ?? null, conditions });
   if (loop?.state === "unreachable") process.exitCode = 10;

@@ -12,6 +12,7 @@ import { pointStatus } from "../report/json.ts";
 import { type PolicyMetrics, renderMetrics } from "../report/metrics.ts";
 import { renderStatusPage } from "../report/status-page.ts";
 import { redact } from "../secret.ts";
+import type { Looks } from "../state/coverage.ts";
 import type { Condition } from "../state/health.ts";
 import type { Run } from "../state/job.ts";
 import type { WiredWorld } from "./wire.ts";
@@ -19,6 +20,8 @@ import type { WiredWorld } from "./wire.ts";
 export interface StatusFacts {
   readonly world: WiredWorld;
   readonly seen: Observation | undefined;
+  /** The last look at what the sources hold. */
+  readonly looks?: Looks | undefined;
   readonly loop: LoopStatus | undefined;
   /** Another reconciler leads; this one is well. */
   readonly isWaiting?: boolean;
@@ -115,8 +118,8 @@ function send(response: ServerResponse, status: number, type: string, text: stri
   response.end(redact(text));
 }
 
-function judged({ world, seen }: StatusFacts) {
-  return seen === undefined ? { healths: [], notBuilt: [] } : statusOf(world, seen);
+function judged({ world, seen, looks }: StatusFacts) {
+  return seen === undefined ? { healths: [], notBuilt: [] } : statusOf(world, seen, looks);
 }
 
 function ownConditions(facts: StatusFacts): readonly Condition[] {

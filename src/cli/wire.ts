@@ -4,7 +4,7 @@ import { appendFile, chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promise
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { EngineContext } from "../engine/engine.ts";
-import { builtKinds, loadEngine } from "../engine/engines.ts";
+import { builtKinds, loadEngine, loadedEngine } from "../engine/engines.ts";
 import { HoldfastError } from "../errors.ts";
 import { openExec } from "../exec/system.ts";
 import type { Logger } from "../log.ts";
@@ -160,6 +160,7 @@ export async function buildWorld(
       return known;
     },
     hasEngine: (policy) => builtKinds.includes(policy.component),
+    loadedEngine: (policy) => loadedEngine(policy.component),
     engine: async (policy) => {
       const engine = await loadEngine(policy.component);
       if (engine !== undefined) return engine;

@@ -10,9 +10,10 @@ import type { Check, LogNeed, Manifest, Measurements, PointId } from "../catalog
 import type { ComponentKind } from "../component.ts";
 import type { Exec } from "../exec/exec.ts";
 import type { Logger } from "../log.ts";
-import type { Policy, SecretReference } from "../policy/model.ts";
+import type { Policy, SecretReference, StoreSettings } from "../policy/model.ts";
 import type { LogStore } from "../repository/repository.ts";
 import type { ClusterAccount } from "../state/cluster-account.ts";
+import type { SourceItem, SourceLook } from "../state/coverage.ts";
 import type { SourceFacts } from "../state/job.ts";
 import type { Clock } from "../time/clock.ts";
 
@@ -108,8 +109,22 @@ export interface ProgramNeed {
   readonly install: string;
 }
 
+/** What an engine can say of everything its policy's source holds, and which of it the policy takes. */
+export interface SourceInventory {
+  /** Pure: where the source is, in one spelling; policies with an equal one have the same source. */
+  address(policy: Policy): string;
+  /** Pure: why the policy's captures do not take the item; undefined when they do. */
+  misses(policy: Policy, item: SourceItem): string | undefined;
+  /** Pure: whether the item is where the points of the store lie. Absent where a source cannot hold a store. */
+  isStore?(policy: Policy, item: SourceItem, store: StoreSettings): boolean;
+  /** Reads alone. What the user of the policy may not see is `unseen` where the source tells. @throws source-unreachable, tool-failed, tool-missing, key-missing */
+  look(context: EngineContext): Promise<SourceLook>;
+}
+
 export interface Engine {
   readonly kind: ComponentKind;
+  /** Absent where nobody can list what a source holds. */
+  readonly inventory?: SourceInventory;
   /** Pure: the programs the policy's captures, restores and drills start. */
   programs?(policy: Policy): readonly ProgramNeed[];
   /** Pure: what the policy's runs, and a look at its source, may do at the API server of their own cluster. */

@@ -17,7 +17,16 @@ const list: Partial<Readonly<Record<ComponentKind, () => Promise<Engine>>>> = {
 
 export const builtKinds = Object.keys(list) as readonly ComponentKind[];
 
+const loaded = new Map<ComponentKind, Engine>();
+
 /** Undefined for a component whose engine does not exist. */
 export async function loadEngine(kind: ComponentKind): Promise<Engine | undefined> {
-  return list[kind]?.();
+  const engine = await list[kind]?.();
+  if (engine !== undefined) loaded.set(kind, engine);
+  return engine;
+}
+
+/** Undefined until somebody in this process has asked for it. */
+export function loadedEngine(kind: ComponentKind): Engine | undefined {
+  return loaded.get(kind);
 }

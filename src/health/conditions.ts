@@ -25,6 +25,8 @@ const severities: Readonly<Record<ConditionKind, Condition["severity"]>> = {
   "alert-undelivered": "critical",
   "policy-broken": "critical",
   "catalogue-incomplete": "critical",
+  uncovered: "warning",
+  "coverage-unknown": "warning",
   "engine-missing": "warning",
   suspended: "info",
 };

@@ -11,6 +11,9 @@ import { captureLevelRange } from "./rules/capture-level-range.ts";
 import { captureUncompressed } from "./rules/capture-uncompressed.ts";
 import { connectionNoTls } from "./rules/connection-no-tls.ts";
 import { connectionSuperuser } from "./rules/connection-superuser.ts";
+import { coverageUnknownKind } from "./rules/coverage-unknown-kind.ts";
+import { coverageWaiverExpired } from "./rules/coverage-waiver-expired.ts";
+import { coverageWaivesEverything } from "./rules/coverage-waives-everything.ts";
 import { encryptionKeyTwice } from "./rules/encryption-key-twice.ts";
 import { encryptionKeyUnused } from "./rules/encryption-key-unused.ts";
 import { encryptionMissing } from "./rules/encryption-missing.ts";
@@ -90,6 +93,9 @@ export const rules: readonly Rule[] = [
   captureUncompressed,
   connectionNoTls,
   connectionSuperuser,
+  coverageUnknownKind,
+  coverageWaiverExpired,
+  coverageWaivesEverything,
   encryptionKeyTwice,
   encryptionKeyUnused,
   encryptionMissing,

@@ -1,8 +1,7 @@
 /** Accepted findings: which waiver covers a finding, and which waivers are findings themselves. */
 import type { Finding, Severity } from "../finding.ts";
 import type { Waiver } from "../policy/model.ts";
-
-const dayMs = 86_400_000;
+import { isOver } from "../policy/waiver-end.ts";
 
 export const waiverRules: readonly {
   readonly id: string;
@@ -14,11 +13,6 @@ export const waiverRules: readonly {
   { id: "waiver/unknown-rule", severity: "error", title: "an acceptance of a rule that does not exist" },
   { id: "waiver/unused", severity: "warning", title: "an acceptance of nothing" },
 ];
-
-/** Whether the waiver's last day, which counts whole in UTC, is over. */
-export function isExpired(waiver: Waiver, nowMs: number): boolean {
-  return !(Date.parse(`${waiver.until}T00:00:00Z`) + dayMs > nowMs);
-}
 
 function isIncomplete(waiver: Waiver): boolean {
   return waiver.reason.trim() === "" || waiver.owner.trim() === "";
@@ -37,7 +31,7 @@ export function waiverFor(
       waiver.document === document &&
       waiver.location.file === finding.location.file &&
       !isIncomplete(waiver) &&
-      !isExpired(waiver, nowMs),
+      !isOver(waiver.until, nowMs),
   );
 }
 
@@ -68,7 +62,7 @@ export function* judgeWaivers(waivers: readonly Waiver[], facts: WaiverFacts): G
         `the acceptance of '${waiver.rule}' has no ${waiver.reason.trim() === "" ? "reason" : "owner"}`,
         "say why it is accepted and by whom, or nobody can judge it later",
       );
-    } else if (isExpired(waiver, facts.nowMs)) {
+    } else if (isOver(waiver.until, facts.nowMs)) {
       yield fault(
         waiver,
         "waiver/expired",

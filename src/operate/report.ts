@@ -6,9 +6,11 @@ import type { PolicyReport, PrunedPoint, ReportInput } from "../report/input.ts"
 import { renderReport, reportName } from "../report/markdown.ts";
 import { type RestoreCardEntry, type RestoreCardInput, renderRestoreCard } from "../report/restore-card.ts";
 import { redact } from "../secret.ts";
+import type { Looks } from "../state/coverage.ts";
 import type { Run } from "../state/job.ts";
 import { episodesSince } from "./condition-journal.ts";
 import { proofOf } from "./explain-restore.ts";
+import { coverageOf } from "./look-around.ts";
 import type { Observation } from "./observe.ts";
 import { linkReport, type ReadReportFile } from "./report-chain.ts";
 import { statusOf } from "./status.ts";
@@ -24,6 +26,8 @@ export interface ReportFacts {
   readonly read: ReadReportFile;
   /** Lines the report shall carry on top, such as why it was asked for. */
   readonly remarks?: readonly string[];
+  /** The last look at what the sources hold. */
+  readonly looks?: Looks;
   /** Text of the program that decrypts without Holdfast; lies beside the card that names it. */
   readonly decryptor: string;
 }
@@ -102,7 +106,7 @@ async function restoreCard(world: World, seen: Observation, input: ReportInput):
 async function gather(world: World, seen: Observation, facts: ReportFacts): Promise<ReportInput> {
   const nowMs = world.clock.nowMs();
   const fromAt = instant(nowMs - weekMs);
-  const { healths, notBuilt } = statusOf(world, seen);
+  const { healths, notBuilt } = statusOf(world, seen, facts.looks);
   const pruned = await world.recall<PrunedPoint & { readonly policy: string }>("pruned");
   const policies: PolicyReport[] = [];
   for (const health of healths) {
@@ -144,6 +148,7 @@ async function gather(world: World, seen: Observation, facts: ReportFacts): Prom
       until,
     })),
     remarks: facts.remarks ?? [],
+    ...(facts.looks === undefined ? {} : { coverage: coverageOf(world, facts.looks) }),
     existing: facts.existing,
     ...(facts.previousCommit === undefined ? {} : { previousCommit: facts.previousCommit }),
   };

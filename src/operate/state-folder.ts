@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { HoldfastError } from "../errors.ts";
 import { readJson, writeJson } from "../json-file.ts";
 import type { Revision } from "../source/source.ts";
+import type { Looks } from "../state/coverage.ts";
 import type { LoopStatus } from "./reconcile.ts";
 
 export interface KnownRevision {
@@ -29,11 +30,15 @@ export interface StateFolder {
   readCurrent(): Promise<KnownRevision | undefined>;
   writeStatus(status: LoopStatus): Promise<void>;
   readStatus(): Promise<LoopStatus | undefined>;
+  /** The last look at what the sources hold, kept for the verbs that do not look themselves. */
+  writeLooks(looks: Looks): Promise<void>;
+  readLooks(): Promise<Looks | undefined>;
 }
 
 export function openStateFolder(directory: string): StateFolder {
   const current = join(directory, "current.json");
   const status = join(directory, "status.json");
+  const looks = join(directory, "looks.json");
   return {
     lock: () => takeLock(directory),
     writeBundle: async (revision) => {
@@ -49,6 +54,8 @@ export function openStateFolder(directory: string): StateFolder {
     readCurrent: () => readJson<KnownRevision>(current),
     writeStatus: (value) => writeJson(status, value),
     readStatus: () => readJson<LoopStatus>(status),
+    writeLooks: (value) => writeJson(looks, value),
+    readLooks: () => readJson<Looks>(looks),
   };
 }
 

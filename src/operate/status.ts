@@ -1,8 +1,12 @@
 /** What holds now, for every policy that can be judged. */
+import { worstFirst } from "../health/conditions.ts";
+import { coverageConditions } from "../health/coverage.ts";
 import { judge } from "../health/judge.ts";
 import type { Policy } from "../policy/model.ts";
-import type { PolicyHealth } from "../state/health.ts";
+import type { Looks } from "../state/coverage.ts";
+import type { Condition, PolicyHealth } from "../state/health.ts";
 import { concerns } from "../state/job.ts";
+import { coverageOf } from "./look-around.ts";
 import type { Observation } from "./observe.ts";
 import type { World } from "./world.ts";
 
@@ -12,8 +16,8 @@ export interface Status {
   readonly notBuilt: readonly Policy[];
 }
 
-/** Pure but for the clock: judges an observation. */
-export function statusOf(world: World, seen: Observation): Status {
+/** Pure but for the clock: judges an observation, and the last look at what the sources hold where there is one. */
+export function statusOf(world: World, seen: Observation, looks?: Looks): Status {
   const nowMs = world.clock.nowMs();
   const healths: PolicyHealth[] = [];
   for (const policy of world.set.policies) {
@@ -35,5 +39,15 @@ export function statusOf(world: World, seen: Observation): Status {
       }),
     );
   }
-  return { healths, notBuilt: world.set.policies.filter((p) => !world.hasEngine(p)) };
+  const coverage =
+    looks === undefined ? [] : coverageConditions(coverageOf(world, looks), world.set.policies);
+  return {
+    healths: healths.map((health) => withConditions(health, coverage)),
+    notBuilt: world.set.policies.filter((p) => !world.hasEngine(p)),
+  };
+}
+
+function withConditions(health: PolicyHealth, more: readonly Condition[]): PolicyHealth {
+  const own = more.filter((c) => c.policy === health.policy);
+  return own.length === 0 ? health : { ...health, conditions: worstFirst([...health.conditions, ...own]) };
 }

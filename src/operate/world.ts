@@ -25,6 +25,8 @@ export interface World {
   repository(policy: Policy): Promise<Repository>;
   /** @throws not-built-yet for a component whose engine does not exist */
   engine(policy: Policy): Promise<Engine>;
+  /** What `engine` has given before in this process; for pure questions asked again and again. */
+  loadedEngine(policy: Policy): Engine | undefined;
   hasEngine(policy: Policy): boolean;
   /**
    * Calls `work` with a context of its own; the folder in it is removed afterwards. `keep` names a folder in

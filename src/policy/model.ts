@@ -116,6 +116,22 @@ export interface Assertion {
   readonly database: string;
 }
 
+/** Something at the source that is in no backup, and that somebody has accepted until a date. */
+export interface CoverageWaiver {
+  /** `kind/name`; `*` stands for any text of the name. */
+  readonly item: string;
+  readonly reason: string;
+  readonly owner: string;
+  /** ISO date; the waiver holds through that day in UTC. */
+  readonly until: string;
+}
+
+export interface CoverageSettings {
+  /** Of the condition that something at the source is in no backup. */
+  readonly severity: "critical" | "warning" | "info";
+  readonly waivers: readonly CoverageWaiver[];
+}
+
 export interface Policy {
   readonly name: string;
   readonly component: ComponentKind;
@@ -148,6 +164,7 @@ export interface Policy {
   readonly canaryEveryMs: number;
   /** What the platform does when a job it owns was changed by somebody else. */
   readonly onDrift: "mend" | "report";
+  readonly coverage?: CoverageSettings;
   readonly deadlineMs: number;
 }
 

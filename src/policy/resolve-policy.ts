@@ -98,6 +98,10 @@ export function resolvePolicy(entry: Entry, lookup: Lookup, refer: Refer): Polic
     })),
     canaryEveryMs: durationMs(spec.canaryEvery ?? "0s"),
     onDrift: spec.onDrift ?? "mend",
+    coverage: {
+      severity: spec.coverage?.severity ?? "warning",
+      waivers: spec.coverage?.waivers ?? [],
+    },
     deadlineMs: durationMs(spec.deadline ?? "6h"),
   };
 }

@@ -88,6 +88,11 @@ const formats: Readonly<Record<string, Format>> = {
     wanted: "age recipient",
     hint: "write the age1… line that holdfast key new prints",
   },
+  "source-item": {
+    check: (t) => /^[a-z-]+\/[^\s/][^\x00-\x1f]{0,500}$/.test(t),
+    wanted: "thing at a source",
+    hint: "write kind and name as holdfast coverage does, such as bucket/logs or table/shop.tmp_*",
+  },
   "calendar-date": { check: isDate, wanted: "date", hint: "write such as 2026-12-31" },
   "http-url": {
     check: (t) => /^https?:\/\/[^\s/@?#]+(?:[/?#][^\s]*)?$/.test(t) && URL.canParse(t),

@@ -4,6 +4,7 @@ import type {
   AlertRule,
   CheckRequirement,
   Codec,
+  CoverageSettings,
   DocumentKind,
   LogSettings,
   PlatformSettings,
@@ -71,6 +72,7 @@ export interface PolicyText {
   readonly assertions?: readonly { readonly sql: string; readonly database?: string }[];
   readonly canaryEvery?: string;
   readonly onDrift?: Policy["onDrift"];
+  readonly coverage?: Partial<CoverageSettings>;
   readonly deadline?: string;
 }
 

@@ -64,6 +64,8 @@ const actions: Readonly<Record<string, string>> = {
   "job-drift": "holdfast plan",
   "source-drift": "holdfast doctor",
   "report-overdue": "holdfast report --commit",
+  uncovered: "holdfast coverage",
+  "coverage-unknown": "holdfast coverage",
 };
 /** What holds for the whole cluster has a metric of its own; everything else is a condition of a policy. */
 const fleet: Readonly<Record<string, string>> = {

@@ -5,6 +5,7 @@
 import type { Catalogue } from "../catalogue/catalogue.ts";
 import type { Instant } from "../catalogue/instant.ts";
 import type { PointId, Verdict } from "../catalogue/manifest.ts";
+import type { Coverage } from "../health/coverage.ts";
 import type { Policy } from "../policy/model.ts";
 import type { Condition, ConditionKind, PolicyHealth } from "../state/health.ts";
 import type { Run } from "../state/job.ts";
@@ -74,6 +75,8 @@ export interface ReportInput {
   readonly waivers: readonly ReportedWaiver[];
   /** Lines of whoever asked for the report, such as why. */
   readonly remarks: readonly string[];
+  /** Missing where nobody has looked at what else the sources hold. */
+  readonly coverage?: Coverage;
   /** Names of reports that exist, `2026/W46`; this one is added by the renderer. */
   readonly existing: readonly string[];
 }

@@ -4,6 +4,7 @@
  */
 
 import { pointProof } from "../health/proof.ts";
+import { coverageLines } from "./coverage.ts";
 import { codeSpan, escapeMarkdown, fileSlug } from "./escape.ts";
 import { type Evidence, openEvidence } from "./evidence.ts";
 import { inOrder } from "./in-order.ts";
@@ -174,6 +175,10 @@ function reportMarkdown(
     "## Failures and what closed them",
     "",
     ...failureLines(verdict.conditions, judged, evidence),
+    "",
+    "## Coverage",
+    "",
+    ...coverageLines(input.coverage),
     "",
     "## Checklist",
     "",

@@ -38,6 +38,7 @@ export function reportFacts(
     remarks: input.remarks,
     notBuilt: input.notBuilt,
     uncovered,
+    coverage: input.coverage ?? null,
     allowedShare,
     failuresCount: judged.reduce((sum, p) => sum + p.failures.count, 0),
     failuresOpen: judged.flatMap((p) => p.failures.newest).filter((failure) => failure.closedBy === null)

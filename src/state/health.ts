@@ -29,6 +29,8 @@ export type ConditionKind =
   | "alert-undelivered"
   | "policy-broken"
   | "catalogue-incomplete"
+  | "uncovered"
+  | "coverage-unknown"
   | "engine-missing"
   | "suspended";
 

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { HoldfastError } from "../../errors.ts";
+import { lookAround } from "../../operate/look-around.ts";
 import { observe } from "../../operate/observe.ts";
 import { writeReport } from "../../operate/report.ts";
 import { type ReadReportFile, verifyChain } from "../../operate/report-chain.ts";
@@ -36,6 +37,8 @@ export function reportCommand() {
         const seen = await observe(world, openPlatform(world, options));
         const settings =
           options.commit === true ? requireReconciler(world.set.reconciler) : world.set.reconciler;
+        world.step("looking at what the sources hold");
+        const looks = await lookAround(world);
         const folder = options.out ?? settings?.reports.path ?? "reports";
         const source =
           options.commit === true && settings !== undefined
@@ -46,6 +49,7 @@ export function reportCommand() {
         const written = await writeReport(world, seen, {
           decryptor,
           remarks: options.remark ?? [],
+          looks,
           read: source === undefined ? readIn(folder) : (path) => source.readPublished(join(folder, path)),
           existing:
             source === undefined

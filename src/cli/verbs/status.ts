@@ -1,4 +1,5 @@
 import { observe } from "../../operate/observe.ts";
+import { openStateFolder } from "../../operate/state-folder.ts";
 import { statusOf } from "../../operate/status.ts";
 import { statusJson } from "../../report/json.ts";
 import { renderStatus } from "../../report/tables.ts";
@@ -11,7 +12,8 @@ export function statusCommand() {
     async (options: SharedOptions) => {
       await inWorld(options, async (world) => {
         const seen = await observe(world, openPlatform(world, options));
-        const { healths, notBuilt } = statusOf(world, seen);
+        const looks = await openStateFolder(world.stateDirectory).readLooks();
+        const { healths, notBuilt } = statusOf(world, seen, looks);
         const loop = await readLoopStatus(world.stateDirectory);
         const nowMs = world.clock.nowMs();
         const conditions = [...healths.flatMap((h) => h.conditions), ...(loop?.conditions ?? [])];

@@ -9,9 +9,11 @@ import { inspect } from "./inspect.ts";
 import { probe } from "./probe.ts";
 import { programNeeds } from "./programs.ts";
 import { restore } from "./restore.ts";
+import { sourceInventory } from "./source-inventory.ts";
 
 export const clickhouse: Engine = {
   kind: "clickhouse",
+  inventory: sourceInventory,
   programs: programNeeds,
   probe,
   mend: async (_context, setting) => {

@@ -17,13 +17,14 @@ const storing = /MergeTree$|^(Log|TinyLog|StripeLog|Memory|Set|Join|EmbeddedRock
 const rowless =
   /View$|^(View|LiveView|WindowView|Distributed|Merge|Null|Dictionary|Buffer|GenerateRandom|Alias)$/;
 const ownDatabases = ["system", "information_schema", "INFORMATION_SCHEMA"];
+const othersSql = `NOT IN (${ownDatabases.map((d) => `'${d}'`).join(", ")})`;
 
-export function holdsRows(table: Table): boolean {
+export function holdsRows(table: Pick<Table, "engine">): boolean {
   return storing.test(table.engine);
 }
 
 /** Tables whose rows lie somewhere else and are not in a backup: Kafka, MySQL, S3, URL and the like. */
-export function isUncovered(table: Table): boolean {
+export function isUncovered(table: Pick<Table, "engine">): boolean {
   return !holdsRows(table) && !rowless.test(table.engine);
 }
 
@@ -40,24 +41,12 @@ export async function wantedTables(
   policy: Policy,
   signal: AbortSignal,
 ): Promise<Selection> {
-  const left = ownDatabases.map((d) => `'${d}'`).join(", ");
   const databases = (
-    await ask(connection, `SELECT name FROM system.databases WHERE name NOT IN (${left}) ORDER BY name`, {
+    await ask(connection, `SELECT name FROM system.databases WHERE name ${othersSql} ORDER BY name`, {
       signal,
     })
   ).rows.map((r) => String(r[0]));
-  const { rows } = await ask(
-    connection,
-    `SELECT database, name, engine, toString(ifNull(total_bytes, 0)) FROM system.tables
-     WHERE database NOT IN (${left}) AND NOT is_temporary AND name NOT LIKE '.inner%' ORDER BY database, name`,
-    { signal },
-  );
-  const all = rows.map(([database, name, engine, bytes]) => ({
-    database: String(database),
-    name: String(name),
-    engine: String(engine),
-    totalBytes: Number(bytes),
-  }));
+  const all = await visibleTables(connection, signal);
   const patterns = patternsOf(policy);
   if (patterns === undefined) {
     // An empty "default" is made by every server; a backup of nothing must not look like one.
@@ -73,6 +62,27 @@ export async function wantedTables(
       "no table fits capture.options.tables, or this user cannot see one",
     );
   return { databases: [...new Set(tables.map((t) => t.database))], tables, isPartial: true };
+}
+
+/** Every table this user can see, the server's own and temporary ones left out, in order. */
+export async function visibleTables(connection: Connection, signal: AbortSignal): Promise<readonly Table[]> {
+  const { rows } = await ask(
+    connection,
+    `SELECT database, name, engine, toString(ifNull(total_bytes, 0)) FROM system.tables
+     WHERE database ${othersSql} AND NOT is_temporary AND name NOT LIKE '.inner%' ORDER BY database, name`,
+    { signal },
+  );
+  return rows.map(([database, name, engine, bytes]) => ({
+    database: String(database),
+    name: String(name),
+    engine: String(engine),
+    totalBytes: Number(bytes),
+  }));
+}
+
+/** Whether the policy chooses the table of that full name. */
+export function isWanted(policy: Policy, fullName: string): boolean {
+  return patternsOf(policy)?.some((p) => p.test(fullName)) ?? true;
 }
 
 /** `*` and `?` as in a shell; the canaries travel with every selection. */

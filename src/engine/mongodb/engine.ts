@@ -11,10 +11,12 @@ import { logNames } from "./oplog.ts";
 import { probe } from "./probe.ts";
 import { receive } from "./receive.ts";
 import { restore } from "./restore.ts";
+import { sourceInventory } from "./source-inventory.ts";
 import { programNeeds } from "./tool.ts";
 
 export const mongodb: Engine = {
   kind: "mongodb",
+  inventory: sourceInventory,
   logNames,
   programs: programNeeds,
   probe,

@@ -12,10 +12,12 @@ import { programNeeds } from "./programs.ts";
 import { receiveArchive } from "./receive-archive.ts";
 import { receiveStream } from "./receive-stream.ts";
 import { restore } from "./restore.ts";
+import { sourceInventory } from "./source-inventory.ts";
 import { logNames } from "./wal.ts";
 
 export const postgresql: Engine = {
   kind: "postgresql",
+  inventory: sourceInventory,
   logNames: logNames(),
   programs: programNeeds,
   probe,

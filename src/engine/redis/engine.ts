@@ -8,10 +8,12 @@ import { inspect } from "./inspect.ts";
 import { mend } from "./mend.ts";
 import { probe } from "./probe.ts";
 import { restore } from "./restore.ts";
+import { sourceInventory } from "./source-inventory.ts";
 import { programNeeds } from "./tool.ts";
 
 export const redis: Engine = {
   kind: "redis",
+  inventory: sourceInventory,
   programs: programNeeds,
   probe,
   mend,

@@ -9,10 +9,12 @@ import { programNeeds } from "./mc.ts";
 import { mend } from "./mend.ts";
 import { probe } from "./probe.ts";
 import { restore } from "./restore.ts";
+import { sourceInventory } from "./source-inventory.ts";
 import { watch } from "./watch.ts";
 
 export const s3: Engine = {
   kind: "s3",
+  inventory: sourceInventory,
   programs: programNeeds,
   probe,
   mend,

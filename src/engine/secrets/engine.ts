@@ -9,10 +9,12 @@ import { inspect } from "./inspect.ts";
 import { probe } from "./probe.ts";
 import { programNeeds } from "./programs.ts";
 import { restore } from "./restore.ts";
+import { sourceInventory } from "./source-inventory.ts";
 import { watch } from "./watch.ts";
 
 export const secrets: Engine = {
   kind: "secrets",
+  inventory: sourceInventory,
   programs: programNeeds,
   probe,
   mend: async (_context, setting) => {

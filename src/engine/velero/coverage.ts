@@ -28,7 +28,8 @@ export interface Coverage {
   readonly uncovered: readonly Gap[];
 }
 
-const excludeLabel = "velero.io/exclude-from-backup";
+export const excludeLabel = "velero.io/exclude-from-backup";
+export const notMounted = "no running pod mounts it, and Velero reads volumes through pods";
 
 export function coverageOf(
   settings: VeleroSettings,
@@ -127,7 +128,7 @@ function volumeGaps(
         ? `its copy is ${String(failed.status?.["phase"])}: ${String(failed.status?.["message"] ?? "no reason given")}`
         : mounted
           ? "Velero made no copy of it; does its node agent run on the pod's node?"
-          : "no running pod mounts it, and Velero reads volumes through pods";
+          : notMounted;
     gaps.push({ what: `volume of claim ${claim.metadata.name}`, namespace, reason });
   }
   return { gaps, expected: claims.length, captured, bytes };
@@ -146,7 +147,8 @@ function volumesOf(pod: KubeObject): readonly PodVolume[] {
   return (pod.spec?.["volumes"] as readonly PodVolume[] | undefined) ?? [];
 }
 
-function claimsOf(pod: KubeObject): ReadonlySet<string> {
+/** Names of the claims a pod mounts. */
+export function claimsOf(pod: KubeObject): ReadonlySet<string> {
   return new Set(volumesOf(pod).flatMap((v) => v.persistentVolumeClaim?.claimName ?? []));
 }
 

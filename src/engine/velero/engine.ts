@@ -9,9 +9,11 @@ import { inspect } from "./inspect.ts";
 import { mend, probe } from "./probe.ts";
 import { restore } from "./restore.ts";
 import { accounts } from "./rights.ts";
+import { sourceInventory } from "./source-inventory.ts";
 
 export const velero: Engine = {
   kind: "kubernetes",
+  inventory: sourceInventory,
   programs: programNeeds,
   accounts,
   probe,

@@ -88,6 +88,7 @@ describe("verification jobs", () => {
         },
       });
     const set = {
+      stores: [],
       policies: [asking("b", 31 * dayMs), asking("a", 7 * dayMs), policy({ name: "c" })],
       reconciler: {
         name: "house",

@@ -83,6 +83,7 @@ describe("readPolicySet", () => {
       "spec.prune.maxShare": filled?.prune.maxShare,
       "spec.canaryEvery": `${filled?.canaryEveryMs}s`,
       "spec.onDrift": filled?.onDrift,
+      "spec.coverage.severity": filled?.coverage?.severity,
       "spec.deadline": `${(filled?.deadlineMs ?? 0) / 3_600_000}h`,
     }).toEqual(defaults);
     expect(filled?.log?.slot).toBe("holdfast_db");
