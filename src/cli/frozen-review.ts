@@ -1,5 +1,6 @@
 /** A review that was merged is frozen: what is applied must come to the same, or nothing is. */
 import { HoldfastError } from "../errors.ts";
+import type { World } from "../operate/world.ts";
 import { canonical } from "../plan/fingerprint.ts";
 import type { Review } from "../plan/review.ts";
 import { readPolicySet } from "../policy/read.ts";
@@ -19,14 +20,19 @@ export async function storedAt(options: SharedOptions, base: string): Promise<Re
   const { buildWorld } = await import("./wire.ts");
   const world = await buildWorld(wireOptions(options), set, revision);
   try {
-    const stocks = new Map<string, Stock>();
-    for (const policy of set.policies.filter((p) => world.hasEngine(p))) {
-      stocks.set(policy.name, stockOf(await (await world.repository(policy)).catalogue()));
-    }
-    return stocks;
+    return await stocksIn(world);
   } finally {
     await world.close();
   }
+}
+
+/** What is stored of each policy of the world that has an engine, by name. */
+export async function stocksIn(world: World): Promise<ReadonlyMap<string, Stock>> {
+  const stocks = new Map<string, Stock>();
+  for (const policy of world.set.policies.filter((p) => world.hasEngine(p))) {
+    stocks.set(policy.name, stockOf(await (await world.repository(policy)).catalogue()));
+  }
+  return stocks;
 }
 
 /**

@@ -81,7 +81,8 @@ function stateOf(wiring: IssuesWiring, { alert, sinceMs, heldMs, overMs }: OwedI
 /** What Holdfast itself had failed at is proved by its having done it. Undefined for what is about backups. */
 function ownProof({ world, lastReportAt }: IssuesWiring, when: ConditionKind): string | undefined {
   if (when === "report-overdue") return `a report was committed at ${lastReportAt() ?? "an unknown time"}.`;
-  if (when === "policy-broken") return `revision ${world().revision} is in force.`;
+  if (when === "policy-broken" || when === "review-missing")
+    return `revision ${world().revision} is in force.`;
   if (when === "uncovered" || when === "coverage-unknown")
     return "a later look at the sources finds it backed up or accepted.";
   if (when === "alert-undelivered") return "every receiver of the alert table was told.";

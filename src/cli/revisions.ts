@@ -18,7 +18,7 @@ export interface PolicySide {
 export async function policySide(folder: string, revision: string | undefined): Promise<PolicySide> {
   if (revision === undefined) {
     const files = await readPolicyPaths([folder]);
-    return { revision: "", files, digest: digestOf(files, folder) };
+    return sideOf(files, folder, "");
   }
   if (revision.startsWith("-")) throw new HoldfastError("usage", `'${revision}' is no revision`);
   const exec = openExec();
@@ -37,10 +37,15 @@ export async function policySide(folder: string, revision: string | undefined): 
         bytes: encoder.encode(await git("show", `${commit}:./${name}`)),
       })),
     );
-    return { revision: commit, files, digest: digestOf(files, folder) };
+    return sideOf(files, folder, commit);
   } catch (cause) {
     throw new HoldfastError("usage", `the policies at '${revision}' cannot be read from git`, { cause });
   }
+}
+
+/** The policy files of a folder as one side of a review. */
+export function sideOf(files: readonly PolicyFile[], folder: string, revision: string): PolicySide {
+  return { revision, files, digest: digestOf(files, folder) };
 }
 
 function digestOf(files: readonly PolicyFile[], folder: string): string {

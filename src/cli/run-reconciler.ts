@@ -23,6 +23,7 @@ import { openIssues } from "./issues.ts";
 import { type SharedOptions, wireOptions } from "./options.ts";
 import { readBundle, readSchemas } from "./policy-files.ts";
 import { openPlatform, openSource } from "./reconciler.ts";
+import { unreviewed } from "./review-gate.ts";
 import {
   currentConditions,
   isPolling,
@@ -174,10 +175,19 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
         const { findings, reading } = lint(revision.files, schemas, { nowMs: systemClock.nowMs() });
         const names = new Set(reading.set.policies.map((p) => p.name));
         const errors = findings.filter((f) => f.severity === "error");
+        const gate =
+          errors.length > 0
+            ? undefined
+            : await unreviewed({
+                ...{ world, bundle, revision, source, schemas },
+                head: reading.set,
+                folder: options.path,
+              });
         return {
           errors: errors.map(
             (f) => `${f.location.file}:${f.location.line}:${f.location.column} ${f.rule}: ${f.message}`,
           ),
+          ...(gate === undefined ? {} : { unreviewed: gate }),
           removedPolicies: world.set.policies.map((p) => p.name).filter((name) => !names.has(name)),
         };
       },

@@ -218,6 +218,7 @@ async function metricsOf(facts: StatusFacts): Promise<string> {
       .filter((c) => c.kind === "policy-broken")
       .map((c) => c.policy),
     up: loop?.ok ?? false,
+    isReviewMissing: ownConditions(facts).some((c) => c.kind === "review-missing"),
     undeliveredCount: facts.undelivered.length,
     ...(facts.settings === undefined
       ? {}

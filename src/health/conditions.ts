@@ -24,6 +24,7 @@ const severities: Readonly<Record<ConditionKind, Condition["severity"]>> = {
   "report-overdue": "critical",
   "alert-undelivered": "critical",
   "policy-broken": "critical",
+  "review-missing": "critical",
   "catalogue-incomplete": "critical",
   uncovered: "warning",
   "coverage-unknown": "warning",

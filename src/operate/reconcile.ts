@@ -28,6 +28,8 @@ export interface Judgement {
   readonly errors: readonly string[];
   /** Policies in force that the commit no longer has. */
   readonly removedPolicies: readonly string[];
+  /** Why the commit needs a review that it does not carry, and how that is made. */
+  readonly unreviewed?: { readonly message: string; readonly hint: string };
 }
 
 export interface Convergence {
@@ -237,7 +239,7 @@ async function judge(
   revision: Revision,
   isRewritten: boolean,
 ): Promise<void> {
-  const { errors, removedPolicies } = await input.judgeRevision(revision);
+  const { errors, removedPolicies, unreviewed } = await input.judgeRevision(revision);
   const short = revision.commit.slice(0, 12);
   const stays = whatStays(state);
   if (errors.length > 0) {
@@ -259,6 +261,20 @@ async function judge(
       message: `the branch was rewritten and ${short} no longer has ${removedPolicies.join(", ")}; it is not applied, ${stays}`,
       hint: `if that is meant: holdfast run --accept-rewritten ${revision.commit}`,
     };
+    return;
+  }
+  if (unreviewed !== undefined) {
+    state.broken = {
+      kind: "review-missing",
+      policy: "",
+      severity: "critical",
+      message: `commit ${short} ${unreviewed.message}; it is not applied, ${stays}`,
+      hint: unreviewed.hint,
+    };
+    input.log.error("a commit without its review is not applied", {
+      commit: revision.commit,
+      cause: unreviewed.message,
+    });
     return;
   }
   await input.adopt(revision);

@@ -235,6 +235,8 @@ export interface ReconcilerSettings {
   };
   readonly listen: { readonly host: string; readonly port: number };
   readonly maxParallelRuns: number;
+  /** A commit that makes something unrestorable is applied with its review alone. */
+  readonly requireReview?: boolean;
   readonly platform: PlatformSettings;
 }
 

@@ -198,6 +198,7 @@ function reconcilerOf(entries: readonly Entry[], context: ResolveContext): Recon
     },
     listen: { host: spec.listen?.host ?? "127.0.0.1", port: spec.listen?.port ?? 9808 },
     maxParallelRuns: spec.maxParallelRuns ?? 2,
+    requireReview: spec.requireReview ?? false,
     platform: spec.platform ?? { kind: "local" },
   };
 }

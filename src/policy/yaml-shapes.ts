@@ -121,5 +121,6 @@ export interface ReconcilerText {
   };
   readonly listen?: { readonly host?: string; readonly port?: number };
   readonly maxParallelRuns?: number;
+  readonly requireReview?: boolean;
   readonly platform?: PlatformSettings;
 }

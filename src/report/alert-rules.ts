@@ -64,6 +64,7 @@ const actions: Readonly<Record<string, string>> = {
   "job-drift": "holdfast plan",
   "source-drift": "holdfast doctor",
   "report-overdue": "holdfast report --commit",
+  "review-missing": "holdfast status",
   uncovered: "holdfast coverage",
   "coverage-unknown": "holdfast coverage",
 };
@@ -71,6 +72,7 @@ const actions: Readonly<Record<string, string>> = {
 const fleet: Readonly<Record<string, string>> = {
   "report-overdue": "holdfast_report_overdue == 1",
   "policy-broken": "holdfast_policy_broken == 1",
+  "review-missing": "holdfast_review_missing == 1",
 };
 
 /** The file for `rule_files`. Names become CamelCase; an alert of the table is never left out. */

@@ -37,6 +37,8 @@ export interface MetricsInput {
   readonly lastReportAt?: string;
   /** As the conditions judge it; undefined where no reconciler document says when. */
   readonly isReportOverdue?: boolean;
+  /** The newest commit needs a review that it does not carry. */
+  readonly isReviewMissing?: boolean;
   /** Receivers nobody could reach at the last look; undefined before the first. */
   readonly undeliveredCount?: number;
 }
@@ -109,6 +111,10 @@ export const metricFacts = {
     "1 when the last report, or the start without any, is longer ago than it may be.",
     [],
   ],
+  holdfast_review_missing: [
+    "1 while the newest commit is not in force because it lacks the review it needs.",
+    [],
+  ],
   holdfast_alerts_undelivered: ["Receivers of the alert table that could not be told.", []],
   holdfast_info: [
     "Always 1; version, cluster and applied revision are its labels.",
@@ -154,6 +160,7 @@ function setReconciler(set: Set, input: MetricsInput): void {
   const reportedAt = unixSeconds(input.lastReportAt);
   set("holdfast_last_report_timestamp_seconds", reportedAt);
   set("holdfast_report_overdue", flag(input.isReportOverdue));
+  set("holdfast_review_missing", flag(input.isReviewMissing));
   set("holdfast_alerts_undelivered", input.undeliveredCount);
   set("holdfast_info", 1, {
     version: input.version,

@@ -9,6 +9,7 @@ import { readRevision } from "./read-revision.ts";
 import type { PolicySource } from "./source.ts";
 
 const commandDeadlineMs = 120_000;
+const mostCommits = 1000;
 
 export interface GitSourceOptions {
   readonly url: string;
@@ -52,6 +53,28 @@ export function openGitSource(options: GitSourceOptions): PolicySource {
         return { movement: isForward ? "forward" : "rewritten", revision };
       });
     },
+    trailersSince: (name, commit, sinceCommit) =>
+      copy.mending(async () => {
+        requirePlain("revision", commit);
+        requirePlain("revision", sinceCommit);
+        const format = `--format=%(trailers:key=${name},valueonly,unfold,separator=%x0A)`;
+        const log = (...range: readonly string[]) =>
+          copy.git().raw(["log", format, ...range, "--end-of-options", commit, "--"]);
+        const isKnown = await copy
+          .git()
+          .raw(["cat-file", "-e", `${sinceCommit}^{commit}`])
+          .then(
+            () => true,
+            () => false,
+          );
+        const text = isKnown
+          ? await log(`--max-count=${mostCommits}`, `^${sinceCommit}`)
+          : await log("--max-count=1");
+        return text
+          .split("\n")
+          .map((line) => line.trim())
+          .filter((line) => line !== "");
+      }),
     read: (revision) =>
       copy.mending(async () => {
         requirePlain("revision", revision);

@@ -25,6 +25,11 @@ export interface PolicySource {
     seenCommit: string | undefined,
     inForceCommit?: string,
   ): Promise<{ readonly movement: Movement; readonly revision?: Revision }>;
+  /**
+   * Values of the trailer `name` in the messages of the commits that lead from `sinceCommit` to `commit`, the
+   * newest first; of the newest 1000 of them, and of `commit` alone where the other is not known.
+   */
+  trailersSince(name: string, commit: string, sinceCommit: string): Promise<readonly string[]>;
   /** The files of any revision: a commit, tag or branch name. @throws usage when there is none */
   read(revision: string): Promise<Revision>;
   /**

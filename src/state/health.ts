@@ -28,6 +28,7 @@ export type ConditionKind =
   | "report-overdue"
   | "alert-undelivered"
   | "policy-broken"
+  | "review-missing"
   | "catalogue-incomplete"
   | "uncovered"
   | "coverage-unknown"

@@ -5,6 +5,7 @@ import { observe } from "../../operate/observe.ts";
 import { breachesOf } from "../../plan/outlook.ts";
 import { plan as makePlan } from "../../plan/plan.ts";
 import type { Review } from "../../plan/review.ts";
+import { trailerOf } from "../../plan/review-trailer.ts";
 import { planJson } from "../../report/json.ts";
 import { renderPlanMarkdown } from "../../report/plan-markdown.ts";
 import { renderReviewComment } from "../../report/review-comment.ts";
@@ -40,7 +41,12 @@ interface PlanCommandOptions extends SharedOptions, PullRequestOptions {
 
 export function planCommand(): Command {
   return withWorldOptions(
-    verbCommand("plan", "what apply would do, each action with its reason", ["text", "json", "markdown"]),
+    verbCommand("plan", "what apply would do, each action with its reason", [
+      "text",
+      "json",
+      "markdown",
+      "trailer",
+    ]),
   )
     .option("--base <rev>", "review the change from this revision: what becomes unrestorable, and when")
     .option("--head <rev>", "up to this revision; the working copy when not given")
@@ -67,6 +73,8 @@ export function planCommand(): Command {
           "--head, --snapshot, --offline, --as-of, --post and --pull belong to a review with --base",
         );
       }
+      if (options.format === "trailer")
+        throw new HoldfastError("usage", "--format trailer belongs to a review with --base");
       await requireLintClean(options);
       await inWorld(options, async (world) => {
         const seen = await observe(world, openPlatform(world, options));
@@ -127,6 +135,17 @@ function quoted(word: string): string {
   return /^[\w./:@%^~+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** @throws usage for a review that no reconciler would come to again */
+function requireTrailer(review: Review): string {
+  const trailer = trailerOf(review);
+  if (trailer === undefined)
+    throw new HoldfastError("usage", "policies with errors have no review", { hint: "run holdfast lint" });
+  if (review.catalogueKnown) return trailer;
+  throw new HoldfastError("usage", "a review that knows no stored points is not what a reconciler comes to", {
+    hint: "leave out --offline, or name a snapshot of the stores with --snapshot",
+  });
+}
+
 function showReview(review: Review, { format }: PlanCommandOptions): void {
   if (review.findingCounts.error > 0) process.exitCode = 3;
   // A breach outweighs findings: it is about bytes that cannot be brought back.
@@ -137,6 +156,10 @@ function showReview(review: Review, { format }: PlanCommandOptions): void {
   }
   if (format === "markdown") {
     print(renderReviewComment(review, {}).trimEnd());
+    return;
+  }
+  if (format === "trailer") {
+    print(requireTrailer(review));
     return;
   }
   print(renderReview(review, { paint: paintFor(process.stdout), columns: columns() }));

@@ -51,6 +51,7 @@ async function running() {
       published: async () => [],
       readPublished: async () => undefined,
       lastPublished: async () => undefined,
+      trailersSince: async () => [],
     },
     clock,
     signal: controller.signal,

@@ -50,6 +50,7 @@ function stage() {
         published: async () => [],
         readPublished: async () => undefined,
         lastPublished: async () => undefined,
+        trailersSince: async () => [],
       },
       clock,
       signal: controller.signal,
@@ -131,6 +132,29 @@ describe("the loop", () => {
     world.judgement = { errors: [], removedPolicies: [] };
     await clock.advance(pollMs * 1.1);
     expect(world.adopted).toEqual(["one", "good"]);
+    expect(world.status?.conditions).toEqual([]);
+    await stop();
+  });
+
+  it("does not apply a commit that lacks its review, and does with the next one that carries it", async () => {
+    const { clock, world, stop } = await running();
+    const unreviewed = { message: "makes something unrestorable", hint: "holdfast plan --base one" };
+    world.judgement = { errors: [], removedPolicies: [], unreviewed };
+    world.head = revision("shrinking");
+    await clock.advance(pollMs * 1.1);
+    expect(world.adopted).toEqual(["one"]);
+    expect(world.status).toMatchObject({ state: "stalled", ok: false, revision: "one" });
+    expect(world.status?.conditions[0]).toMatchObject({
+      kind: "review-missing",
+      severity: "critical",
+      message: "commit shrinking makes something unrestorable; it is not applied, one stays in force",
+      hint: "holdfast plan --base one",
+    });
+    // The same files, and a message that says the change was reviewed.
+    world.head = revision("reviewed", "tree-shrinking");
+    world.judgement = { errors: [], removedPolicies: [] };
+    await clock.advance(pollMs * 1.1);
+    expect(world.adopted).toEqual(["one", "reviewed"]);
     expect(world.status?.conditions).toEqual([]);
     await stop();
   });

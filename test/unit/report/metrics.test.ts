@@ -37,6 +37,7 @@ const input: MetricsInput = {
   lastAppliedAt: "2026-11-22T05:00:00.000Z",
   lastReportAt: "2026-11-16T05:00:00.000Z",
   isReportOverdue: false,
+  isReviewMissing: false,
   undeliveredCount: 0,
 };
 const labels = '{policy="postgresql",component="postgresql"}';
