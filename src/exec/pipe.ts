@@ -1,13 +1,15 @@
 /**
- * Programs joined by descriptors. Each output socket is handed to the next program and closed here inside one
- * turn of the event loop, before anything could have been read from it.
+ * Programs joined by descriptors. Each joint is handed to the next program and closed here inside one turn of the
+ * event loop, before anything could have been read from it.
  */
 
+import { closeSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "../catalogue/artifact.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Pipe, PipeOptions } from "./exec.ts";
+import { kernelPipe } from "./kernel-pipe.ts";
 import { type Ending, failureOf, type Program, signalGroup, startProgram, stopGroup } from "./program.ts";
 
 /** Starts all of `commands` at once. Reading `output` has to begin in the same turn of the event loop. */
@@ -62,25 +64,45 @@ function startAll(
   outputDescriptor: number | undefined,
 ): readonly Program[] {
   const programs: Program[] = [];
-  let before: Readable | undefined;
+  // What the next program reads from: a descriptor of ours, or the socket of the one before.
+  let before: Readable | number | undefined;
   try {
     for (const [index, command] of commands.entries()) {
       const isLast = index === commands.length - 1;
       const first = typeof input === "number" ? input : input === undefined ? "ignore" : "pipe";
-      // A program before that did not start has no socket; its failure is what `done` tells.
-      const stdin = index === 0 ? first : before === undefined || before.destroyed ? "ignore" : before;
-      const stdout = isLast && outputDescriptor !== undefined ? outputDescriptor : "pipe";
-      const program = startProgram(command, [stdin, stdout, "pipe"]);
-      programs.push(program);
-      before?.destroy();
-      before = program.child.stdout ?? undefined;
+      const stdin = index === 0 ? first : usable(before);
+      const joint = isLast ? undefined : kernelPipe();
+      const stdout =
+        isLast && outputDescriptor !== undefined ? outputDescriptor : (joint?.writeEnd ?? "pipe");
+      try {
+        const program = startProgram(command, [stdin, stdout, "pipe"]);
+        programs.push(program);
+        letGo(before);
+        before = joint?.readEnd ?? program.child.stdout ?? undefined;
+      } catch (error) {
+        letGo(joint?.readEnd);
+        throw error;
+      } finally {
+        // Ours would keep the reader from seeing the end.
+        letGo(joint?.writeEnd);
+      }
     }
   } catch (error) {
     for (const program of programs) signalGroup(program.child.pid, "SIGKILL");
-    before?.destroy();
+    letGo(before);
     throw error;
   }
   return programs;
+}
+
+/** A program that did not start has no socket; its failure is what `done` tells. */
+function usable(before: Readable | number | undefined): Readable | number | "ignore" {
+  return before === undefined || (typeof before === "object" && before.destroyed) ? "ignore" : before;
+}
+
+function letGo(end: Readable | number | undefined): void {
+  if (typeof end === "number") closeSync(end);
+  else end?.destroy();
 }
 
 /** Resolves when all of `input` has been taken, or when the program no longer wants it. */

@@ -1,5 +1,5 @@
 /** Programs are judged by how they end, and the bytes between them never come through this process. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -80,6 +80,27 @@ describe("run", () => {
 });
 
 describe("pipe", () => {
+  const kindOfInput = sh("if [ -p /dev/stdin ]; then echo pipe; else echo socket; fi; cat");
+
+  it("joins programs by pipes of the kernel, and leaves none of them in the file system", async () => {
+    const before = process.env["TMPDIR"];
+    process.env["TMPDIR"] = folder;
+    try {
+      const pipe = exec.pipe([sh("echo through"), kindOfInput, sh("cat")]);
+      expect(await text(pipe.output!)).toBe("pipe\nthrough\n");
+      await pipe.done;
+      expect(readdirSync(folder).filter((name) => name.startsWith("holdfast-pipe"))).toEqual([]);
+      // Where no FIFO can be made, a socket does it.
+      process.env["TMPDIR"] = join(folder, "nowhere");
+      const other = exec.pipe([sh("echo through"), kindOfInput]);
+      expect(await text(other.output!)).toBe("socket\nthrough\n");
+      await other.done;
+    } finally {
+      if (before === undefined) delete process.env["TMPDIR"];
+      else process.env["TMPDIR"] = before;
+    }
+  });
+
   it("carries bytes past this process", async () => {
     const read = () => Number(/rchar: (\d+)/.exec(readFileSync("/proc/thread-self/io", "utf8"))![1]);
     const before = read();
