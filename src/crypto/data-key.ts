@@ -3,7 +3,7 @@
  * recipients only, so the machine that writes cannot read.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { Decrypter, Encrypter } from "age-encryption";
+import type { Encrypter } from "age-encryption";
 import { HoldfastError } from "../errors.ts";
 import { recipientOf } from "./identity.ts";
 
@@ -33,7 +33,9 @@ interface Opened {
 /** @throws key-missing without recipients, key-wrong when one is no `age1…` */
 export async function newDataKey(recipients: readonly string[]): Promise<DataKey> {
   if (recipients.length === 0) throw new HoldfastError("key-missing", "there is no recipient to encrypt for");
-  const encrypter = new Encrypter();
+  // Loaded when used: its curves take a tenth of a second, and a capture can do that beside its tool.
+  const age = await import("age-encryption");
+  const encrypter = new age.Encrypter();
   for (const recipient of recipients) {
     try {
       encrypter.addRecipient(recipient);
@@ -99,6 +101,7 @@ async function unwrapWith(
 ): Promise<Opened> {
   const wanted = `this backup opens with an identity of ${recipients.join(" or ")}`;
   if (identities.length === 0) throw new HoldfastError("key-missing", `no identity was given; ${wanted}`);
+  const { Decrypter } = await import("age-encryption");
   const mine = await Promise.all(identities.map(recipientOf));
   const openedBy: string[] = [];
   let key: Buffer | undefined;

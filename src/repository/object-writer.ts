@@ -34,9 +34,10 @@ interface OpenObject {
   inFlight: Promise<void>;
 }
 
+/** @param dataKey is asked for when the first object begins */
 export function openObjectWriter(
   store: Store,
-  dataKey: DataKey,
+  dataKey: () => Promise<DataKey>,
   codec: Codec,
   place: (index: number) => { readonly key: string; readonly context: EnvelopeContext },
   maxPlainBytes: number = objectPlainBytes,
@@ -66,7 +67,7 @@ export function openObjectWriter(
   };
   const begin = async (): Promise<OpenObject> => {
     const { key, context } = place(objects.length);
-    const sealer = seal(dataKey, { context, codec }, nextSlot);
+    const sealer = seal(await dataKey(), { context, codec }, nextSlot);
     const upload = store.upload(key, { ifAbsent: true });
     current = {
       key,

@@ -31,8 +31,12 @@ export async function openSink(
   onProgress: (progress: Progress) => void,
   objectBytes?: number,
 ): Promise<DraftSink> {
-  // A policy whose tool carries everything itself may name no recipient; asking for a key then fails when used.
-  const dataKey = context.recipients.length === 0 ? undefined : await newDataKey(context.recipients);
+  // Made while the tool starts, and not at all by a policy whose tool carries everything itself.
+  let made: Promise<DataKey> | undefined;
+  const dataKey = (): Promise<DataKey> => {
+    made ??= newDataKey(context.recipients);
+    return made;
+  };
   const artifacts: Artifact[] = [];
   const places = new Map<string, string>();
   const { codec, level } = context.policy.capture;
@@ -114,7 +118,7 @@ export async function openSink(
 /** Stores one stream as an artifact; when anything fails, everything of it is taken away again. */
 function storing(
   context: RepositoryContext,
-  dataKey: DataKey | undefined,
+  dataKey: () => Promise<DataKey>,
   at: { readonly id: PointId; readonly runId: string; readonly objectBytes: number | undefined },
   onProgress: (progress: Progress) => void,
 ) {
@@ -125,7 +129,7 @@ function storing(
     start: () => Pipe | Uint8Array,
     mayBeEmpty: boolean,
   ): Promise<ArtifactOutcome> => {
-    if (dataKey === undefined)
+    if (context.recipients.length === 0)
       throw new HoldfastError("key-missing", `there is no recipient to encrypt '${name}' for`);
     const writer = openObjectWriter(
       store,
