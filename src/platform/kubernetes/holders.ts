@@ -2,6 +2,7 @@
  * The objects that hold jobs, written with the preconditions that make a late or a second writer harmless: an
  * update or a removal is only done to the very object and version that was observed.
  */
+import { randomUUID } from "node:crypto";
 import { HoldfastError } from "../../errors.ts";
 import type { Job } from "../../state/job.ts";
 import { isRefusal, type KubeClient } from "./client.ts";
@@ -110,10 +111,11 @@ export class Holders {
     const path = `${pathOf(place.kind, place.namespace)}/${built.metadata.name}`;
     if (live === undefined) {
       this.#refuseMoved(place, built.metadata.name, undefined);
-      // Without force: an object that somebody has made since owns its fields, and the server says 409.
+      // Without force, and under a name that nobody else has: an object that somebody has made since, a late one of
+      // our own included, owns its fields, and the server says 409.
       const made = await this.#client.request<KubeObject>("PATCH", path, {
         contentType: applyType,
-        query: { fieldManager: fieldOwner },
+        query: { fieldManager: `${fieldOwner}-${randomUUID()}` },
         body: built,
       });
       this.#keep(place, made);
