@@ -17,6 +17,8 @@ import { installObjects } from "../../src/platform/kubernetes/objects/install.ts
 import { jobLabel } from "../../src/platform/kubernetes/objects/names.ts";
 import {
   drillNamespace,
+  reconcilerName,
+  serviceAccountName,
   stateConfigMap,
   usualSettings,
 } from "../../src/platform/kubernetes/objects/settings.ts";
@@ -29,6 +31,7 @@ import { type GitDaemon, startGitDaemon } from "../servers/git-daemon.ts";
 import { makeHoldfastImage } from "../servers/holdfast-image.ts";
 import { apiOfPods, hostOfPods } from "../servers/kubernetes.ts";
 import { applyAll } from "../servers/kubernetes-objects.ts";
+import { askedBy, unused } from "../servers/kubernetes-rights.ts";
 import { minioUser } from "../servers/minio.ts";
 import { letsIn, letsOut, selects } from "../servers/network-policy.ts";
 import { s3Settings } from "../servers/settings.ts";
@@ -300,6 +303,21 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
     }
   });
 
+  it("has asked the API server for nothing that was refused, and has used what was granted", async () => {
+    const asked = askedBy(stack.cluster.auditLog, [namespace, drills]);
+    expect(asked.filter((a) => a.status === 403)).toEqual([]);
+    expect(asked.filter((a) => ["holdfast-run", "holdfast-drill"].includes(a.account))).toEqual([]);
+    expect(needs.accounts.length).toBeGreaterThan(0);
+    for (const { name, rights } of needs.accounts) {
+      const account = name === undefined ? reconcilerName : serviceAccountName({ account: name });
+      const left = unused(
+        rights,
+        asked.filter((a) => a.account === account),
+      );
+      expect([account, left.filter((right) => !isForBadDays(right))]).toEqual([account, []]);
+    }
+  });
+
   it("drills in a namespace of their own, with what reads the store and writes verdicts and nothing else", async () => {
     const pods = await listIn<Pod>(drills, "Pod", jobLabel);
     const drilled = pods.map((p) => p.metadata.labels?.[jobLabel]).filter((j) => j?.endsWith("--verify-4"));
@@ -357,6 +375,13 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
     expect(letsOut(policy, at(stack.cluster.port))).toBe(false);
   });
 });
+
+/** Mending what somebody has changed; and taking away what Velero and the cluster did not take away themselves. */
+function isForBadDays(right: string): boolean {
+  return /^velero.io\/((backupstoragelocations|schedules|restores) patch|podvolumebackups (get|patch|delete))$/.test(
+    right,
+  );
+}
 
 function storeKeys(use: string, user: { readonly id: string; readonly secret: string }) {
   const { id, secret } = variables.store(use);

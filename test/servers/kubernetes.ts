@@ -67,6 +67,8 @@ function hasProgram(name: string): boolean {
 
 export interface Cluster {
   readonly folder: string;
+  /** Every request with who made it and what became of it, one JSON a line. */
+  readonly auditLog: string;
   readonly port: number;
   /** Of an administrator. */
   readonly kubeconfig: string;
@@ -76,6 +78,14 @@ export interface Cluster {
   importImage(tar: string): void;
   stop(): Promise<void>;
 }
+
+/** Of service accounts what they ask for, without contents; of everybody else nothing. */
+const auditPolicy = {
+  apiVersion: "audit.k8s.io/v1",
+  kind: "Policy",
+  omitStages: ["RequestReceived", "ResponseStarted"],
+  rules: [{ level: "Metadata", userGroups: ["system:serviceaccounts"] }, { level: "None" }],
+};
 
 const nodeWaitMs = 10 * 60_000;
 
@@ -111,6 +121,7 @@ export async function startCluster(level: "control" | "node"): Promise<Cluster> 
       "client-certificate-data": base64(join(folder, "admin.crt")),
       "client-key-data": base64(join(folder, "admin.key")),
     });
+    writeFileSync(join(folder, "audit.json"), JSON.stringify(auditPolicy));
     start("etcd", "etcd", [
       `--data-dir=${join(folder, "etcd")}`,
       `--listen-client-urls=http://127.0.0.1:${etcdPort}`,
@@ -130,6 +141,8 @@ export async function startCluster(level: "control" | "node"): Promise<Cluster> 
       "--service-cluster-ip-range=10.96.0.0/16",
       "--authorization-mode=RBAC",
       "--allow-privileged=true",
+      "--audit-policy-file=audit.json",
+      "--audit-log-path=audit.log",
     ]);
     await until(() => isReady(folder, port), 90_000);
     start("controller-manager", join(programs, "kube-controller-manager"), [
@@ -143,6 +156,7 @@ export async function startCluster(level: "control" | "node"): Promise<Cluster> 
     if (level === "node") await startNode(folder, kubeconfig, start);
     return {
       folder,
+      auditLog: join(folder, "audit.log"),
       port,
       kubeconfig,
       kubeconfigFor: (token, namespace) =>

@@ -103,8 +103,8 @@ export async function clearAway(
     await settled(cluster, veleroPath(namespace, "restores", restore.metadata.name));
     await cluster.remove(veleroPath(namespace, "restores", restore.metadata.name));
     // Velero takes its log of the restore out of the bucket; where it may not, the object goes all the same.
-    await gone(cluster, veleroPath(namespace, "restores", restore.metadata.name), 5000);
-    await cluster.release("restores.velero.io", namespace, restore.metadata.name);
+    if (!(await isGone(cluster, veleroPath(namespace, "restores", restore.metadata.name), 5000)))
+      await cluster.release("restores.velero.io", namespace, restore.metadata.name);
   }
   for (const { metadata } of await all("/api/v1/namespaces")) {
     await cluster.remove(`/api/v1/namespaces/${metadata.name}`);
@@ -117,8 +117,8 @@ export async function clearAway(
     const labelled = `velero.io/backup-name=${backup.metadata.name}`;
     for (const { metadata } of await cluster.list(veleroPath(namespace, "podvolumebackups"), labelled)) {
       await cluster.remove(veleroPath(namespace, "podvolumebackups", metadata.name));
-      await gone(cluster, veleroPath(namespace, "podvolumebackups", metadata.name), 5000);
-      await cluster.release("podvolumebackups.velero.io", namespace, metadata.name);
+      if (!(await isGone(cluster, veleroPath(namespace, "podvolumebackups", metadata.name), 5000)))
+        await cluster.release("podvolumebackups.velero.io", namespace, metadata.name);
     }
   }
   const locations = await all(veleroPath(namespace, "backupstoragelocations"));
@@ -141,8 +141,11 @@ async function settled(cluster: Cluster, path: string): Promise<void> {
   }
 }
 
-async function gone(cluster: Cluster, path: string, limitMs: number): Promise<void> {
+async function isGone(cluster: Cluster, path: string, limitMs: number): Promise<boolean> {
   const giveUpAtMs = performance.now() + limitMs;
-  while ((await cluster.get(path)) !== undefined && performance.now() < giveUpAtMs)
+  while ((await cluster.get(path)) !== undefined) {
+    if (performance.now() > giveUpAtMs) return false;
     await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
+  }
+  return true;
 }
