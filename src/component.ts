@@ -16,6 +16,11 @@ export interface ComponentFacts {
   readonly methods: readonly string[];
   /** Methods whose bytes a tool carries to the store by itself (Velero, bucket replication). */
   readonly carriedByTool: readonly string[];
+  /**
+   * Methods whose captures the tool's own schedule begins: Holdfast keeps that schedule as the policy says, and has
+   * no job, no marker and no point of its own.
+   */
+  readonly scheduledByTool?: readonly string[];
   /** The data's own store goes back to any instant between two points. */
   readonly keepsVersions?: boolean;
   /** What a source is made of, as coverage names it. */
@@ -107,8 +112,9 @@ export const components = {
     pointInTime: false,
     incremental: false,
     triggers: ["cron"],
-    methods: ["velero"],
-    carriedByTool: ["velero"],
+    methods: ["velero", "velero-schedule"],
+    carriedByTool: ["velero", "velero-schedule"],
+    scheduledByTool: ["velero-schedule"],
     holds: ["namespace", "claim", "volume"],
     restoreOrder: 7,
     clusterAccounts: { capture: "velero-capture", drill: "velero-drill", unless: "kubeconfig" },
@@ -118,6 +124,11 @@ export const components = {
 export type ComponentKind = keyof typeof components;
 
 export const componentKinds = Object.keys(components) as readonly ComponentKind[];
+
+/** Whether captures of this method are begun by the tool and by nobody else. */
+export function isScheduledByTool(kind: ComponentKind, method: string): boolean {
+  return componentFacts(kind).scheduledByTool?.includes(method) === true;
+}
 
 /** The table's row, seen through the general type so that callers cannot depend on one kind's literals. */
 export function componentFacts(kind: ComponentKind): ComponentFacts {

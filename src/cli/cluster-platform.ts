@@ -56,6 +56,7 @@ export function openClusterPlatform(
     startRun: async (key, slotAt) => (await platform()).startRun(key, slotAt),
     setRevision: async (revision) => (await platform()).setRevision(revision),
     nextRunEnd: async (signal) => (await platform()).nextRunEnd(signal),
+    foreignJob: async (path) => (await platform()).foreignJob?.(path),
     start: async () => (await platform()).start(),
     stop: async (graceMs) => (await platform()).stop(graceMs),
     lead: async (signal) => {

@@ -2,6 +2,7 @@
 
 import type { Catalogue } from "../catalogue/catalogue.ts";
 import type { Manifest } from "../catalogue/manifest.ts";
+import { isScheduledByTool } from "../component.ts";
 import type { Policy } from "../policy/model.ts";
 import { auditLog } from "../recovery/audit.ts";
 import { plainName } from "../recovery/lineage.ts";
@@ -24,6 +25,8 @@ const lateAfterMs = 15 * 60_000;
 /** Missing and too small. A policy is not blamed for what it had no time to do yet. */
 export function judgePoints({ policy, catalogue, jobs, nowMs }: Judged): readonly Condition[] {
   if (catalogue === undefined || policy.suspended) return [];
+  // Backups that stay away are drift of the source there; that none is proved is told with the checklist.
+  if (isScheduledByTool(policy.component, policy.capture.method)) return [];
   const found: Condition[] = [];
   const { name } = policy;
   const newestMs = catalogue.points.reduce(

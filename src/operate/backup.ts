@@ -5,6 +5,7 @@
 import type { Catalogue } from "../catalogue/catalogue.ts";
 import { compactInstant, instant } from "../catalogue/instant.ts";
 import type { Manifest, PointId } from "../catalogue/manifest.ts";
+import { isScheduledByTool } from "../component.ts";
 import type { CaptureRequest, CaptureResult } from "../engine/engine.ts";
 import { HoldfastError } from "../errors.ts";
 import type { Policy } from "../policy/model.ts";
@@ -34,6 +35,13 @@ export interface BackupOutcome {
  * @throws locked, store-identity, and whatever engine and store throw; then no point was made
  */
 export async function backup(world: World, policy: Policy, options: BackupOptions): Promise<BackupOutcome> {
+  if (isScheduledByTool(policy.component, policy.capture.method)) {
+    throw new HoldfastError(
+      "usage",
+      `the backups of '${policy.name}' are begun by the tool's own schedule and by nobody else`,
+      { hint: "capture.method says so; another method of the component makes points that are proved" },
+    );
+  }
   const engine = await world.engine(policy);
   const startedAtMs = world.clock.nowMs();
   const slotAtMs = options.slotAtMs ?? Math.floor(startedAtMs / 1000) * 1000;

@@ -5,7 +5,7 @@ import { HoldfastError } from "../errors.ts";
 import { canonicalActual } from "../plan/fingerprint.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Policy } from "../policy/model.ts";
-import type { Actual, SourceFacts, StoreFacts } from "../state/job.ts";
+import type { Actual, ReplacedJob, SourceFacts, StoreFacts } from "../state/job.ts";
 import { logReachMs } from "./log-position.ts";
 import type { World } from "./world.ts";
 
@@ -31,12 +31,14 @@ export async function observe(world: World, platform: Platform | undefined): Pro
   const policies = world.set.policies.filter((p) => world.hasEngine(p));
   const seen = await Promise.all(policies.map((p) => observePolicy(world, p)));
   const held = await platform?.observe();
+  const replaced = await observeReplaced(world, platform);
   const actual: Actual = {
     platform: platform?.name ?? "none",
     revision: held?.revision ?? "",
     jobs: held?.jobs ?? [],
     stores: seen.flatMap((s) => s.store ?? []),
     sources: seen.flatMap((s) => s.source ?? []),
+    ...(replaced.length === 0 ? {} : { replaced }),
     observedAt: instant(world.clock.nowMs()),
   };
   const catalogues = new Map<string, Catalogue>();
@@ -52,6 +54,19 @@ export async function observe(world: World, platform: Platform | undefined): Pro
     logReachMs: reaches,
     fingerprint: world.sha256(canonicalActual(actual, catalogues)),
   };
+}
+
+async function observeReplaced(
+  world: World,
+  platform: Platform | undefined,
+): Promise<readonly ReplacedJob[]> {
+  const found: ReplacedJob[] = [];
+  for (const { name: policy, replaces } of world.set.policies) {
+    if (replaces === undefined) continue;
+    const state = (await platform?.foreignJob?.(replaces)) ?? "unknown";
+    found.push({ policy, name: replaces, state });
+  }
+  return found;
 }
 
 async function observePolicy(world: World, policy: Policy): Promise<PolicyObservation> {

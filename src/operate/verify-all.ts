@@ -4,6 +4,7 @@
  */
 import { instant } from "../catalogue/instant.ts";
 import type { Check, Verdict } from "../catalogue/manifest.ts";
+import { isScheduledByTool } from "../component.ts";
 import { HoldfastError } from "../errors.ts";
 import type { PolicyFacts } from "../health/time-travel.ts";
 import type { ProofLevel } from "../policy/model.ts";
@@ -50,7 +51,8 @@ export async function verifyAll(
   const seed = options.seed ?? (world.revision === "" ? "no-revision" : world.revision);
   const facts: PolicyFacts[] = [];
   for (const policy of world.set.policies) {
-    if (world.hasEngine(policy) && !policy.suspended) facts.push(await factsOf(world, policy));
+    const hasPoints = !isScheduledByTool(policy.component, policy.capture.method);
+    if (world.hasEngine(policy) && hasPoints && !policy.suspended) facts.push(await factsOf(world, policy));
   }
   const plan = planStack(facts, chooseInstantMs(world, facts, seed));
   const missing = plan.leftOut[0];

@@ -2,7 +2,7 @@
  * The jobs a policy set wants to have. Verifications and pruning get a minute and an hour from a hash of their
  * key, so that they spread over the day and are the same on every machine.
  */
-import { type ComponentKind, componentFacts, components } from "../component.ts";
+import { type ComponentKind, componentFacts, components, isScheduledByTool } from "../component.ts";
 import type { CheckRequirement, Policy, PolicySet, ProofLevel, ReconcilerSettings } from "../policy/model.ts";
 import type { Job } from "../state/job.ts";
 import type { Note } from "../state/plan.ts";
@@ -25,6 +25,11 @@ export function desiredJobs(set: PolicySet, builtKinds: readonly ComponentKind[]
   const jobs: Job[] = [];
   const notes: Note[] = [];
   for (const policy of set.policies) {
+    if (isScheduledByTool(policy.component, policy.capture.method)) {
+      const message = `the tool's own schedule makes its backups; Holdfast keeps that schedule as the policy says, and proves none of them`;
+      notes.push({ policy: policy.name, severity: "info", message });
+      continue;
+    }
     if (builtKinds.includes(policy.component)) {
       const apart = apartOf(policy, set);
       jobs.push(...captureJobs(policy), ...verifyJobs(policy, apart), pruneJob(policy));
@@ -36,7 +41,10 @@ export function desiredJobs(set: PolicySet, builtKinds: readonly ComponentKind[]
     notes.push({ policy: policy.name, severity: "critical", message });
   }
   if (set.reconciler !== undefined) {
-    const built = set.policies.filter((p) => builtKinds.includes(p.component) && !p.suspended);
+    const built = set.policies.filter(
+      (p) =>
+        builtKinds.includes(p.component) && !p.suspended && !isScheduledByTool(p.component, p.capture.method),
+    );
     jobs.push(...stackJob(set.reconciler, built), reportJob(set.reconciler));
   }
   return { jobs, notes };

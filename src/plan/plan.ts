@@ -4,7 +4,7 @@
  */
 import type { Catalogue } from "../catalogue/catalogue.ts";
 import { instant } from "../catalogue/instant.ts";
-import type { ComponentKind } from "../component.ts";
+import { type ComponentKind, isScheduledByTool } from "../component.ts";
 import type { Policy, PolicySet } from "../policy/model.ts";
 import type { Actual, ActualJob, Job } from "../state/job.ts";
 import type { Action, Note, Plan, Refusal } from "../state/plan.ts";
@@ -36,10 +36,14 @@ export function plan(input: PlanInput): Plan {
   const desired = desiredJobs(input.set, input.builtKinds);
   found.notes.push(...desired.notes);
   const built = input.set.policies.filter((p) => input.builtKinds.includes(p.component));
-  for (const policy of built) planStore(policy, input, found);
+  for (const policy of built) {
+    // Nothing of ours is written for it, so nothing is marked.
+    if (!isScheduledByTool(policy.component, policy.capture.method)) planStore(policy, input, found);
+  }
   for (const policy of built) planSource(policy, input, found);
   planJobs(desired.jobs, input, found);
   planRuns(desired.jobs, built, input, found);
+  noteReplaced(input, found);
   return {
     apiVersion: "holdfast.dev/v1",
     kind: "Plan",
@@ -183,6 +187,22 @@ function planRuns(jobs: readonly Job[], built: readonly Policy[], input: PlanInp
     const missed = missedRun(job, held, nowMs);
     if (missed === undefined) continue;
     found.actions.push({ kind: "run-job", policy: job.policy, key: job.key, ...missed });
+  }
+}
+
+/** Two jobs back up the same: which of them goes is for a person to say. */
+function noteReplaced({ actual }: PlanInput, found: Findings): void {
+  for (const { policy, name, state } of actual.replaced ?? []) {
+    const [namespace, job] = name.split("/");
+    if (state === "runs") {
+      const mend = `kubectl --namespace ${namespace} patch cronjob ${job} --patch '{"spec":{"suspend":true}}'`;
+      const message = `CronJob ${name}, which this policy takes the place of, still runs; once the policy is proved: ${mend}`;
+      found.notes.push({ policy, severity: "warning", message });
+    }
+    if (state === "unknown") {
+      const message = `whether CronJob ${name}, which this policy takes the place of, still runs cannot be seen from here`;
+      found.notes.push({ policy, severity: "info", message });
+    }
   }
 }
 

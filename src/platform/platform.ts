@@ -4,7 +4,7 @@
  * `test/conformance/platform.ts` holds every platform to this.
  */
 import type { Instant } from "../catalogue/instant.ts";
-import type { ActualJob, Job, Run } from "../state/job.ts";
+import type { ActualJob, Job, ReplacedJob, Run } from "../state/job.ts";
 
 export interface Platform {
   readonly name: string;
@@ -16,6 +16,8 @@ export interface Platform {
   removeJob(key: string): Promise<void>;
   /** Starts one run now for the nominal instant; does nothing when that slot has run or is running. */
   startRun(key: string, slotAt: Instant): Promise<"started" | "already" | "busy">;
+  /** State of somebody else's job, `NAMESPACE/NAME`; undefined where the platform knows none. */
+  foreignJob?(name: string): Promise<ReplacedJob["state"] | undefined>;
   /** Marks the revision as wholly applied. */
   setRevision(revision: string): Promise<void>;
   /** Where a platform keeps what runs print: the end of it for one job, at most `bytes`; empty when nothing is kept. */

@@ -166,6 +166,8 @@ export interface Policy {
   readonly onDrift: "mend" | "report";
   readonly coverage?: CoverageSettings;
   readonly deadlineMs: number;
+  /** `NAMESPACE/NAME` of a CronJob of somebody else's that the policy takes the place of. */
+  readonly replaces?: string;
 }
 
 export interface StoreCredentials {

@@ -103,6 +103,7 @@ export function resolvePolicy(entry: Entry, lookup: Lookup, refer: Refer): Polic
       waivers: spec.coverage?.waivers ?? [],
     },
     deadlineMs: durationMs(spec.deadline ?? "6h"),
+    ...(spec.replaces === undefined ? {} : { replaces: spec.replaces }),
   };
 }
 

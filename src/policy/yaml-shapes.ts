@@ -74,6 +74,7 @@ export interface PolicyText {
   readonly onDrift?: Policy["onDrift"];
   readonly coverage?: Partial<CoverageSettings>;
   readonly deadline?: string;
+  readonly replaces?: string;
 }
 
 export interface CredentialsText {

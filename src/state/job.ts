@@ -76,6 +76,15 @@ export interface ActualJob {
   readonly since: Instant;
 }
 
+/** A CronJob of somebody else's that a policy takes the place of. */
+export interface ReplacedJob {
+  readonly policy: string;
+  /** `NAMESPACE/NAME`. */
+  readonly name: string;
+  /** `unknown` where nobody here may look. */
+  readonly state: "runs" | "suspended" | "gone" | "unknown";
+}
+
 /** What the platform holds now. */
 export interface Actual {
   readonly platform: string;
@@ -84,6 +93,8 @@ export interface Actual {
   readonly jobs: readonly ActualJob[];
   readonly stores: readonly StoreFacts[];
   readonly sources: readonly SourceFacts[];
+  /** Of policies that name one. */
+  readonly replaced?: readonly ReplacedJob[];
   readonly observedAt: Instant;
 }
 

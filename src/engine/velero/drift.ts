@@ -16,16 +16,24 @@ export interface Found {
 export const locationSetting = "velero.storageLocation";
 export const scheduleSetting = "velero.schedule";
 
+/** Worst first. */
+export function sorted(drifts: readonly Drift[]): readonly Drift[] {
+  return [...drifts].sort((a, b) => (a.severity === b.severity ? 0 : a.severity === "critical" ? -1 : 1));
+}
+
 /** Worst first. Status, and whatever Velero's controllers write by themselves, is not looked at. */
 export function driftOf(settings: VeleroSettings, found: Found): readonly Drift[] {
-  const all = [
+  return sorted([...sharedDrift(settings, found), ...replacedDrift(settings, found)]);
+}
+
+/** What matters whoever begins the backups. */
+export function sharedDrift(settings: VeleroSettings, found: Found): readonly Drift[] {
+  return [
     ...namespaceDrift(settings, found),
     ...agentDrift(settings, found),
     ...locationDrift(settings, found),
-    ...replacedDrift(settings, found),
     ...scheduleDrift(found),
   ];
-  return all.sort((a, b) => (a.severity === b.severity ? 0 : a.severity === "critical" ? -1 : 1));
 }
 
 function namespaceDrift(settings: VeleroSettings, { namespaces }: Found): readonly Drift[] {
@@ -123,7 +131,7 @@ function scheduleDrift({ schedules }: Found): readonly Drift[] {
 }
 
 /** Who wrote the spec last, as the API server has it. */
-function writerOf(fields: readonly ManagedField[]): string {
+export function writerOf(fields: readonly ManagedField[]): string {
   const last = fields
     .filter((f) => f.fieldsV1?.["f:spec"] !== undefined && f.manager !== "velero-server")
     .sort((a, b) => ((a.time ?? "") < (b.time ?? "") ? 1 : -1))[0];

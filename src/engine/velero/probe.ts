@@ -1,11 +1,12 @@
 /** Looks at the cluster and at Velero in it; changes nothing but Velero's own handshake. */
 import { HoldfastError } from "../../errors.ts";
-import type { SourceFacts } from "../../state/job.ts";
+import type { Drift, SourceFacts } from "../../state/job.ts";
 import type { EngineContext } from "../engine.ts";
 import { identityOf } from "./capture.ts";
-import { openCluster } from "./cluster.ts";
-import { driftOf, locationSetting, scheduleSetting } from "./drift.ts";
+import { type Cluster, type KubeObject, openCluster } from "./cluster.ts";
+import { driftOf, type Found, locationSetting, scheduleSetting, sharedDrift, sorted } from "./drift.ts";
 import { readOutline } from "./expected.ts";
+import { heldDrift, heldObject, heldScheduleOf } from "./held-schedule.ts";
 import { requireBucket, veleroApi, veleroPath } from "./objects.ts";
 import { askVelero } from "./presence.ts";
 import { settingsOf } from "./settings.ts";
@@ -30,7 +31,7 @@ export async function probe(context: EngineContext): Promise<SourceFacts> {
       version,
       identity: await identityOf(cluster),
       tools: { velero },
-      drift: driftOf(settings, {
+      drift: await compare(context, cluster, {
         namespaces: expected.namespaces,
         location: await cluster.get(veleroPath(namespace, "backupstoragelocations", storageLocation)),
         bucket,
@@ -44,6 +45,27 @@ export async function probe(context: EngineContext): Promise<SourceFacts> {
     const detail = error instanceof Error ? error.message : String(error);
     return { policy: policy.name, reachable: false, detail, version: "", identity: "", tools: {}, drift: [] };
   }
+}
+
+async function compare(context: EngineContext, cluster: Cluster, found: Found): Promise<readonly Drift[]> {
+  const settings = settingsOf(context.policy);
+  const held = heldScheduleOf(context.policy);
+  if (held === undefined) return driftOf(settings, found);
+  const label = `velero.io/schedule-name=${held.name}`;
+  const newest = (await cluster.list(veleroPath(settings.namespace, "backups"), label)).reduce<
+    KubeObject | undefined
+  >((a, b) => (createdAt(a) > createdAt(b) ? a : b), undefined);
+  const own = heldDrift(held, {
+    schedule: found.schedules.find((s) => s.metadata.name === held.name),
+    location: found.location,
+    newest,
+    nowMs: context.clock.nowMs(),
+  });
+  return sorted([...sharedDrift(settings, found), ...own]);
+}
+
+function createdAt(object: KubeObject | undefined): string {
+  return object?.metadata.creationTimestamp ?? "";
 }
 
 /** @throws guard-refused for a setting that is not ours to change */
@@ -63,6 +85,9 @@ export async function mend(context: EngineContext, setting: string): Promise<voi
       true,
     );
   }
+  const held = heldScheduleOf(context.policy);
+  if (held !== undefined && (setting === scheduleSetting || setting.startsWith(`${scheduleSetting}.`)))
+    return cluster.apply(heldObject(held, namespace), true);
   if (setting === scheduleSetting) {
     return cluster.apply(
       {

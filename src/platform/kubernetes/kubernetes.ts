@@ -215,6 +215,20 @@ export function openKubernetesPlatform(options: KubernetesPlatformOptions): Plat
         signal.addEventListener("abort", give, { once: true });
         waiters.add(done);
       }),
+    foreignJob: async (path) => {
+      const [where = "", name = ""] = path.split("/");
+      try {
+        const found = await client.request<{ spec?: { suspend?: boolean } }>(
+          "GET",
+          `${pathOf("CronJob", where)}/${name}`,
+        );
+        return found.spec?.suspend === true ? "suspended" : "runs";
+      } catch (error) {
+        if (isRefusal(error, 404)) return "gone";
+        if (isRefusal(error, 403)) return "unknown";
+        throw error;
+      }
+    },
     start: async () => {
       for (const one of mirrors) await one.objects();
       for (const one of mirrors) void one.follow(stopping.signal);

@@ -159,6 +159,19 @@ describe("the points", () => {
     expect(conditions(empty)).toContain("backup-missing");
   });
 
+  it("are not missed where the tool's own schedule makes backups, and never taken for proved", () => {
+    const own = { ...plain, component: "kubernetes" as const };
+    const told = (method: string) =>
+      conditions({
+        catalogue: catalogue([]),
+        jobs: [],
+        policy: { ...own, capture: { ...own.capture, method } },
+      });
+    expect(told("velero")).toContain("backup-missing");
+    expect(told("velero-schedule")).not.toContain("backup-missing");
+    expect(told("velero-schedule")).toContain("unproven");
+  });
+
   it("are too small under the share of the seven before of the same kind", () => {
     const sized = (sizeBytes: number, capture: "full" | "incremental" = "full") =>
       catalogue([...nightly.slice(0, 9), point(nowMs - 3 * hourMs, { sizeBytes, capture })]);

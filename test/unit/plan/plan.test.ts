@@ -134,7 +134,40 @@ describe("the jobs wanted", () => {
   });
 });
 
+describe("a policy whose captures the tool's own schedule begins", () => {
+  const method = "velero-schedule";
+  const base = policy({ name: "velero-daily", component: "kubernetes" });
+  const set = setOf({ ...base, capture: { ...base.capture, method } });
+  const stores = [{ ...store, policy: "velero-daily", identity: "missing" as const }];
+
+  it("has no job, no marker and no run, and the plan says who makes the backups", () => {
+    const made = (policies: PolicySet) =>
+      plan({
+        ...{ revision: "", set: policies, builtKinds: ["kubernetes"], nowMs, fingerprint: "f" },
+        actual: actualOf({ stores, sources: [] }),
+        catalogues: new Map([["velero-daily", { ...catalogue([]), policy: "velero-daily" }]]),
+      });
+    expect([made(set).actions, made(set).refusals]).toEqual([[], []]);
+    expect(made(set).notes).toMatchObject([{ policy: "velero-daily", severity: "info" }]);
+    const own = made(setOf({ ...base, capture: { ...base.capture, method: "velero" } }));
+    expect(own.actions.map((a) => a.kind)).toEqual(expect.arrayContaining(["mark-store", "create-job"]));
+  });
+});
+
 describe("the plan", () => {
+  it.each([
+    ["runs", 1, /still runs; once the policy is proved: kubectl --namespace shop patch cronjob dump/],
+    ["unknown", 1, /cannot be seen from here/],
+    ["suspended", 0, /^$/],
+    ["gone", 0, /^$/],
+  ] as const)("tells of a replaced CronJob that is %s", (state, count, words) => {
+    const replaced = [{ policy: "postgresql", name: "shop/dump", state }];
+    const { actions, notes } = planOf(lone, actualOf({ jobs: held(lone), replaced }));
+    expect(actions).toEqual([]);
+    expect(notes).toHaveLength(count);
+    expect(notes[0]?.message ?? "").toMatch(words);
+  });
+
   it("is empty when everything is as wanted", () => {
     const made = planOf(lone, actualOf({ jobs: held(lone) }));
     expect([made.actions, made.refusals, made.notes]).toEqual([[], [], []]);
