@@ -5,7 +5,11 @@ import { delimiter, join } from "node:path";
 import type { Command } from "../catalogue/artifact.ts";
 import { HoldfastError } from "../errors.ts";
 
-const passedOn = ["PATH", "HOME", "TMPDIR", "USER", "LOGNAME"] as const;
+const passedOn = [
+  ...["PATH", "HOME", "TMPDIR", "USER", "LOGNAME"],
+  // Where kubectl finds its cluster: a file, or the pod's own account.
+  ...["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"],
+];
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 interface Account {
