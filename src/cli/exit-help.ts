@@ -4,6 +4,7 @@ import { type ExitName, exitStatuses } from "../errors.ts";
 export const verbExits = {
   init: ["fine", "usage"],
   install: ["fine", "usage"],
+  adopt: ["fine", "usage", "unreachable"],
   lint: ["fine", "usage", "findings"],
   explain: ["fine", "usage"],
   plan: ["fine", "usage", "findings", "drift", "unreachable"],

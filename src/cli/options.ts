@@ -13,6 +13,8 @@ export interface SharedOptions {
   readonly logLevel: string;
   readonly quiet?: boolean;
   readonly format: string;
+  /** Of verbs that look at jobs. */
+  readonly platform?: string;
 }
 
 /**
@@ -87,6 +89,13 @@ export function withWorldOptions(command: Command): Command {
         .default("warn"),
     )
     .option("--quiet", "no progress");
+}
+
+/** For verbs that look at jobs. */
+export function platformOption(): Option {
+  return new Option("--platform <kind>", "where jobs run; what the policies say when not given")
+    .choices(["local", "kubernetes"])
+    .env("HOLDFAST_PLATFORM");
 }
 
 export function wireOptions(options: SharedOptions): WireOptions {

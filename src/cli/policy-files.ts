@@ -5,6 +5,9 @@ import { gunzipSync } from "node:zlib";
 import { HoldfastError } from "../errors.ts";
 import { type DocumentKind, documentKinds, type PolicyFile } from "../policy/model.ts";
 
+/** As much as one revision may have. */
+const longestBundleBytes = 512 * 2 ** 20;
+
 export interface PolicyOrigin {
   readonly files: readonly PolicyFile[];
   /** Commit id; empty when read from a folder. */
@@ -48,11 +51,19 @@ async function yamlBelow(path: string): Promise<readonly string[]> {
 
 /** @throws usage when the file is no bundle */
 export async function readBundle(path: string): Promise<PolicyOrigin> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new HoldfastError("usage", `'${path}' is no bundle of a revision`, { cause });
+  });
+  return decodeBundle(bytes, path);
+}
+
+/** @throws usage when the bytes are no bundle */
+export function decodeBundle(bytes: Uint8Array, path: string): PolicyOrigin {
   try {
-    const bytes = await readFile(path);
     // A cluster hands it out compressed, because what it hands out has a limit.
     const isCompressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
-    const text = (isCompressed ? gunzipSync(bytes) : bytes).toString("utf8");
+    const plain = isCompressed ? gunzipSync(bytes, { maxOutputLength: longestBundleBytes }) : bytes;
+    const text = Buffer.from(plain).toString("utf8");
     const parsed = JSON.parse(text) as {
       commit: string;
       files: readonly { path: string; text: string }[];

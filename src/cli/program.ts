@@ -12,6 +12,7 @@ const verbs: Readonly<Partial<Record<Verb, () => Promise<Command>>>> = {
   status: async () => (await import("./verbs/status.ts")).statusCommand(),
   init: async () => (await import("./verbs/init.ts")).initCommand(),
   install: async () => (await import("./verbs/install.ts")).installCommand(),
+  adopt: async () => (await import("./verbs/adopt.ts")).adoptCommand(),
   lint: async () => (await import("./verbs/lint.ts")).lintCommand(),
   explain: async () => (await import("./verbs/explain.ts")).explainCommand(),
   plan: async () => (await import("./verbs/plan.ts")).planCommand(),

@@ -22,6 +22,8 @@ const layers: Readonly<Record<string, number>> = {
   source: 3,
   notify: 3,
   report: 4,
+  // Judges what it writes by the rules of lint and plan.
+  adopt: 4,
   repository: 4,
   engine: 5,
   platform: 5,
@@ -38,6 +40,7 @@ const pure = new Set([
   "lint",
   "plan",
   "report",
+  "adopt",
 ]);
 const world = new Set(["exec", "crypto", "store", "source", "notify", "repository", "engine", "platform"]);
 const homes: Readonly<Record<string, readonly string[]>> = {
@@ -121,7 +124,7 @@ describe("the house", () => {
       if (pure.has(from) && world.has(to)) return !i.isType;
       return (
         world.has(from) &&
-        ["retention", "recovery", "health", "lint", "plan", "report"].includes(to) &&
+        ["retention", "recovery", "health", "lint", "plan", "report", "adopt"].includes(to) &&
         !i.isType
       );
     });

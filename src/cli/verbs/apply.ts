@@ -8,7 +8,7 @@ import type { Plan } from "../../state/plan.ts";
 import { paintFor, print, printJson } from "../console.ts";
 import { requireFrozen } from "../frozen-review.ts";
 import { requireLintClean } from "../lint-gate.ts";
-import { inWorld, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
+import { inWorld, platformOption, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
 import { readPlanFile } from "../plan-file.ts";
 import { openPlatform } from "../reconciler.ts";
 
@@ -19,6 +19,7 @@ interface ApplyOptions extends SharedOptions {
 
 export function applyCommand() {
   return withWorldOptions(verbCommand("apply", "carry out a plan; refused when the world has moved since"))
+    .addOption(platformOption())
     .option("--plan <file>", "a plan saved with plan --format json; without it one is made now")
     .option("--review <file>", "refuse unless the change comes to what this review of it said")
     .action(async (options: ApplyOptions) => {

@@ -18,6 +18,7 @@ import {
   inWorld,
   parseInstant,
   parseWholeNumber,
+  platformOption,
   type SharedOptions,
   verbCommand,
   withWorldOptions,
@@ -48,6 +49,7 @@ export function planCommand(): Command {
       "trailer",
     ]),
   )
+    .addOption(platformOption())
     .option("--base <rev>", "review the change from this revision: what becomes unrestorable, and when")
     .option("--head <rev>", "up to this revision; the working copy when not given")
     .option("--snapshot <file>", "stored points as list --format snapshot wrote them; no store is asked")

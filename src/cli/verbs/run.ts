@@ -1,5 +1,4 @@
-import { Option } from "commander";
-import { type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
+import { platformOption, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
 
 interface RunOptions extends SharedOptions {
   readonly repository?: string;
@@ -8,7 +7,6 @@ interface RunOptions extends SharedOptions {
   readonly acceptRewritten?: string;
   readonly listen?: string;
   readonly once?: boolean;
-  readonly platform?: string;
 }
 
 export function runCommand() {
@@ -20,11 +18,7 @@ export function runCommand() {
     .option("--path <dir>", "folder of the policies in the repository", "policies")
     .option("--accept-rewritten <commit>", "go on from this commit although the branch was rewritten")
     .option("--listen <host:port>", "status page, health and metrics; off with 'none'")
-    .addOption(
-      new Option("--platform <kind>", "where jobs run; what the policies say when not given")
-        .choices(["local", "kubernetes"])
-        .env("HOLDFAST_PLATFORM"),
-    )
+    .addOption(platformOption())
     .option("--once", "one poll, one convergence, then stop; for cron-like use and tests")
     .action(async (options: RunOptions) => {
       const { runReconciler } = await import("../run-reconciler.ts");

@@ -4,12 +4,13 @@ import { statusOf } from "../../operate/status.ts";
 import { statusJson } from "../../report/json.ts";
 import { renderStatus } from "../../report/tables.ts";
 import { columns, paintFor, print, printJson } from "../console.ts";
-import { inWorld, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
+import { inWorld, platformOption, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
 import { openPlatform, readLoopStatus } from "../reconciler.ts";
 
 export function statusCommand() {
-  return withWorldOptions(verbCommand("status", "what holds now, and what needs somebody")).action(
-    async (options: SharedOptions) => {
+  return withWorldOptions(verbCommand("status", "what holds now, and what needs somebody"))
+    .addOption(platformOption())
+    .action(async (options: SharedOptions) => {
       await inWorld(options, async (world) => {
         const seen = await observe(world, openPlatform(world, options));
         const looks = await openStateFolder(world.stateDirectory).readLooks();
@@ -35,6 +36,5 @@ export function statusCommand() {
           print(paint.dim(`checked only, no engine yet: ${notBuilt.map((p) => p.name).join(", ")}`));
         }
       });
-    },
-  );
+    });
 }

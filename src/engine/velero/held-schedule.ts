@@ -54,7 +54,7 @@ export function heldScheduleOf(policy: Policy): HeldSchedule | undefined {
       ...said("includeClusterResources", { includeClusterResources: settings.includeClusterResources }),
       ...said("persistentVolumes", { defaultVolumesToFsBackup: settings.persistentVolumes }),
       ...said("storageLocation", { storageLocation: settings.storageLocation }),
-      ...said("ttl", { ttl: settings.ttl }),
+      ...said("ttl", { ttl: veleroDuration(settings.ttl) }),
     },
   };
 }
@@ -155,6 +155,12 @@ function workDrift(held: HeldSchedule, schedule: KubeObject, { newest, nowMs }: 
     drifts.push(told(wanted, `none for ${age}`, "kubectl --namespace velero logs deployment/velero"));
   }
   return drifts;
+}
+
+/** As Velero itself writes a ttl: `720h0m0s`. */
+function veleroDuration(text: string): string {
+  const seconds = Math.round((parseDuration(text) ?? 0) / 1000);
+  return `${Math.floor(seconds / 3600)}h${Math.floor(seconds / 60) % 60}m${seconds % 60}s`;
 }
 
 function widestGap({ cron, timeZone }: HeldSchedule, nowMs: number): number {
