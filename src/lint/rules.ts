@@ -73,6 +73,7 @@ import { storeSameFailureDomain } from "./rules/store-same-failure-domain.ts";
 import { storeUnused } from "./rules/store-unused.ts";
 import { verificationChecklistUnused } from "./rules/verification-checklist-unused.ts";
 import { verificationEmptyAssertion } from "./rules/verification-empty-assertion.ts";
+import { verificationLeftToTool } from "./rules/verification-left-to-tool.ts";
 import { verificationManual } from "./rules/verification-manual.ts";
 import { verificationNoCanary } from "./rules/verification-no-canary.ts";
 import { verificationNoChecksum } from "./rules/verification-no-checksum.ts";
@@ -155,6 +156,7 @@ export const rules: readonly Rule[] = [
   storeUnused,
   verificationChecklistUnused,
   verificationEmptyAssertion,
+  verificationLeftToTool,
   verificationManual,
   verificationNoCanary,
   verificationNoChecksum,
