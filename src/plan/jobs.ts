@@ -12,6 +12,8 @@ const dayMs = 86_400_000;
 const hourMs = 3_600_000;
 /** Reading a whole store can take long; a capture's own deadline is no measure of it. */
 const shortestDeadlineMs = 6 * hourMs;
+/** Everything one after the other. */
+const stackDeadlineMs = dayMs;
 /** Below it nothing but the store is asked. */
 const firstRestoringLevel = 4;
 
@@ -137,10 +139,7 @@ function stackJob({ name }: ReconcilerSettings, policies: readonly Policy[]): re
       kind: "verify",
       schedule: { kind: "cron", cron: spreadCron(key, everyMs), timeZone: "Etc/UTC" },
       argv: ["verify", "--all"],
-      deadlineMs: Math.max(
-        shortestDeadlineMs,
-        policies.reduce((sum, p) => sum + p.deadlineMs, 0),
-      ),
+      deadlineMs: stackDeadlineMs,
       suspended: false,
       group: key,
       ...accountOf(policies.find((p) => accountOf(p, "drill").account !== undefined) ?? policies[0], "drill"),

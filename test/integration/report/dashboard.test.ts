@@ -118,6 +118,8 @@ describe("the Grafana dashboard on a real Prometheus", () => {
       ["postgresql", "0"],
       ["redis", "2"],
     ]);
+    const unproved = queries.find((q) => q.panel === "Policies not proved")?.expr ?? "";
+    expect((await ask(unproved)).map(({ value }) => value[1])).toEqual(["1"]);
     const escrow = queries.find((q) => q.panel === "Escrow keys untried")?.expr ?? "";
     expect((await ask(escrow)).map(({ value }) => value[1])).toEqual(["1"]);
   });

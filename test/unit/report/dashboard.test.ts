@@ -62,6 +62,11 @@ describe("the Grafana dashboard", () => {
     expect(Object.keys(facts).filter((name) => !shown.has(name))).toEqual([]);
   });
 
+  it("shows silence as silence, and not as nothing wrong", () => {
+    const made = queries.filter(({ expr }) => /\b(vector|absent)\b/.test(expr));
+    expect(made.map(({ panel }) => panel)).toEqual(["Reconciler"]);
+  });
+
   it("has panels that say what they show, each with its own place", () => {
     const ids = dashboard.panels.map((p) => p.id);
     expect(new Set(ids).size).toBe(ids.length);
