@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DemoServer } from "../../src/cli/demo/component.ts";
 import { pushPolicies } from "../../src/cli/demo/policy-repository.ts";
 import { redisInDemo } from "../../src/cli/demo/redis.ts";
+import { freePort } from "../../src/cli/demo/source-server.ts";
 import { newIdentity } from "../../src/crypto/identity.ts";
 import type { PolicyAt, TimeTravel } from "../../src/health/time-travel.ts";
 import type { RestoreAllOutcome } from "../../src/operate/restore-all.ts";
@@ -46,7 +47,7 @@ beforeAll(async () => {
   await chmod(folder, 0o711);
   clone = join(folder, "clone");
   postgres = await startPostgres({ major: 15, segmentBytes: 1024 * 1024 });
-  redis = await redisInDemo.start(join(folder, "redis"), new AbortController().signal);
+  redis = await redisInDemo.start(join(folder, "redis"), new AbortController().signal, () => freePort());
   const [runner, escrow] = [await newIdentity(), await newIdentity()];
   await writeFile(join(folder, "runner.key"), runner.identity, { mode: 0o600 });
   await pushPolicies({

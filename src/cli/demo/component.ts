@@ -10,6 +10,7 @@ import { findPolicy } from "../../operate/find-policy.ts";
 import { restore } from "../../operate/restore.ts";
 import { verify } from "../../operate/verify.ts";
 import type { WiredWorld } from "../wire.ts";
+import type { ChoosePort } from "./source-server.ts";
 import { requireThat, type Shown, type Stage, untilCaptured } from "./stage.ts";
 
 export interface DemoComponent {
@@ -17,7 +18,7 @@ export interface DemoComponent {
   /** The command line that brings what is missing here; undefined where its server can be had. */
   missing(exec: Exec): Promise<string | undefined>;
   /** A fresh server with data in it. `folder` is its own, and not there yet. */
-  start(folder: string, signal: AbortSignal): Promise<DemoServer>;
+  start(folder: string, signal: AbortSignal, choosePort: ChoosePort): Promise<DemoServer>;
 }
 
 export interface DemoServer {

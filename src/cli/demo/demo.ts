@@ -15,12 +15,12 @@ import { renderDemoTable } from "../../report/tables.ts";
 import { columns, complain, openLogger, openSteps, paintFor, print, printJson } from "../console.ts";
 import { listenForInterrupts } from "../interrupt.ts";
 import { type WiredWorld, wire } from "../wire.ts";
-import type { DemoServer } from "./component.ts";
+import type { DemoComponent, DemoServer } from "./component.ts";
 import { demoComponents } from "./components.ts";
 import { pushPolicies } from "./policy-repository.ts";
 import { showDatabase } from "./postgresql.ts";
 import { runHoldfast, startReconciler } from "./reconciler-process.ts";
-import { startLoad, startSource } from "./source-server.ts";
+import { type ChoosePort, freePort, startLoad, startSource } from "./source-server.ts";
 import { requireThat, type Shown, type Stage, until, untilCaptured } from "./stage.ts";
 
 export interface DemoOptions {
@@ -28,8 +28,42 @@ export interface DemoOptions {
   readonly keep?: string;
 }
 
+/** What is shown besides PostgreSQL, and what comes between the last act and the report. */
+export interface DemoActs {
+  readonly components: readonly DemoComponent[];
+  readonly choosePort: ChoosePort;
+  readonly beforeReport?: (run: BeforeReport) => Promise<void>;
+  /** Lines the report carries on top. `servers` are what ran, such as `Redis 7.0.15`. */
+  readonly remarks?: (servers: readonly string[], absent: readonly Absent[]) => readonly string[];
+}
+
+export interface BeforeReport {
+  readonly stage: Stage;
+  /** Names of the policies, PostgreSQL's first. */
+  readonly policies: readonly string[];
+  /** One verb of Holdfast in the reconciler's own state; its standard output. */
+  readonly verb: (args: readonly string[]) => Promise<string>;
+}
+
+export interface DemoRun {
+  readonly shown: readonly Shown[];
+  readonly result: DemoResult;
+}
+
 /** Ends with the report in the remote and one screen of facts. @throws the first thing that is not as promised */
 export async function demo(options: DemoOptions): Promise<void> {
+  const { shown, result } = await runDemo(options, {
+    components: demoComponents,
+    choosePort: () => freePort(),
+  });
+  if (options.format === "json") return printJson(demoJson(result));
+  print("");
+  const paint = paintFor(process.stdout);
+  print(renderDemoTable(shown, result, { paint, columns: columns(), nowMs: Date.now() }));
+}
+
+/** The report is in the remote and no server runs any more. @throws the first thing that is not as promised */
+export async function runDemo(options: DemoOptions, acts: DemoActs): Promise<DemoRun> {
   const signal = listenForInterrupts();
   const paint = paintFor(process.stdout);
   const beganAtMs = performance.now();
@@ -45,7 +79,7 @@ export async function demo(options: DemoOptions): Promise<void> {
   const state = join(workdir, "state");
   await mkdir(store);
   say(`a fresh PostgreSQL, a folder as store, a git remote, all in ${workdir}`);
-  const source = await startSource(join(workdir, "server"), signal);
+  const source = await startSource(join(workdir, "server"), signal, acts.choosePort);
   const load = startLoad(source.connection);
   const others = new Map<string, DemoServer>();
   let reconciler: Awaited<ReturnType<typeof startReconciler>> | undefined;
@@ -54,7 +88,7 @@ export async function demo(options: DemoOptions): Promise<void> {
     await source.run(
       "create table orders as select i as id, md5(i::text) as item from generate_series(1, 20000) i",
     );
-    const absent = await startOthers(others, workdir, signal);
+    const absent = await startOthers(acts, others, workdir, signal);
     for (const server of others.values()) say(`${server.title} with ${await server.count()} ${server.unit}`);
     const [runner, escrow] = [await newIdentity(), await newIdentity()];
     const identityFile = join(workdir, "runner.key");
@@ -93,9 +127,18 @@ export async function demo(options: DemoOptions): Promise<void> {
     // Before the other disasters: at an instant inside one of them there would be nothing to find.
     const proof = await proveStack(stage);
     for (const [name, server] of others) shown.push(await server.show(stage, name));
-    const report = await commitReport(stage, { clone, state, identityFile, remote });
-    await reconciler.stop();
     const notShown = [...absent, ...withoutAct(shown, absent)];
+    const verb = (args: readonly string[]) =>
+      runHoldfast([
+        ...args,
+        "--quiet",
+        ...["--policies", join(clone, "policies"), "--state", state, "--identity", identityFile],
+      ]);
+    await acts.beforeReport?.({ stage, policies: shown.map(({ policy }) => policy), verb });
+    const servers = [`PostgreSQL ${source.version}`, ...[...others.values()].map(({ title }) => title)];
+    const remarks = acts.remarks?.(servers, notShown) ?? [];
+    const report = await commitReport(stage, { clone, remote, verb, remarks });
+    await reconciler.stop();
     for (const { component, line } of notShown) say(`not shown: ${component}; ${line}`);
     const proved = shown.map((facts) => ({ ...facts, proof }));
     const components = proved.map(({ policy, rpoSeconds, rtoSeconds }) => ({
@@ -104,10 +147,7 @@ export async function demo(options: DemoOptions): Promise<void> {
       rtoSeconds,
       proof,
     }));
-    const result: DemoResult = { ok: true, components, notShown, report, workdir };
-    if (options.format === "json") return printJson(demoJson(result));
-    print("");
-    print(renderDemoTable(proved, result, { paint, columns: columns(), nowMs: Date.now() }));
+    return { shown: proved, result: { ok: true, components, notShown, report, workdir } };
   } finally {
     await load.stop();
     await reconciler?.stop();
@@ -131,7 +171,7 @@ async function freshFolder(wanted: string | undefined): Promise<string> {
   return folder;
 }
 
-interface Absent {
+export interface Absent {
   readonly component: string;
   /** The command line that brings it, or why there is none. */
   readonly line: string;
@@ -139,15 +179,17 @@ interface Absent {
 
 /** Every component whose server this machine can have is running after it; the others are returned. */
 async function startOthers(
+  { components, choosePort }: DemoActs,
   started: Map<string, DemoServer>,
   workdir: string,
   signal: AbortSignal,
 ): Promise<readonly Absent[]> {
   const exec = openExec();
   const absent: Absent[] = [];
-  for (const { component, missing, start } of demoComponents) {
+  for (const { component, missing, start } of components) {
     const line = await missing(exec);
-    if (line === undefined) started.set(component, await start(join(workdir, `server-${component}`), signal));
+    if (line === undefined)
+      started.set(component, await start(join(workdir, `server-${component}`), signal, choosePort));
     else absent.push({ component, line });
   }
   return absent;
@@ -195,24 +237,13 @@ async function commitReport(
   stage: Stage,
   places: {
     readonly clone: string;
-    readonly state: string;
-    readonly identityFile: string;
     readonly remote: string;
+    readonly verb: BeforeReport["verb"];
+    readonly remarks: readonly string[];
   },
 ): Promise<string> {
-  const text = await runHoldfast([
-    "report",
-    "--commit",
-    "--format",
-    "json",
-    "--quiet",
-    "--policies",
-    join(places.clone, "policies"),
-    "--state",
-    places.state,
-    "--identity",
-    places.identityFile,
-  ]);
+  const remarks = places.remarks.flatMap((text) => ["--remark", text]);
+  const text = await places.verb(["report", "--commit", "--format", "json", ...remarks]);
   const { report, commit, ok } = JSON.parse(text) as { report: string; commit: string; ok: boolean };
   const exec = openExec();
   const { stdout } = await exec.run({

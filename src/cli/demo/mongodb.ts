@@ -4,7 +4,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { settingsOf, withClient } from "../../engine/mongodb/connection.ts";
 import { openExec } from "../../exec/system.ts";
 import { type DemoComponent, type DemoServer, loseServer } from "./component.ts";
-import { freePort } from "./source-server.ts";
+import type { ChoosePort } from "./source-server.ts";
 import { ended, startProgram, until } from "./stage.ts";
 
 const documentsCount = 5000;
@@ -22,9 +22,9 @@ export const mongodbInDemo: DemoComponent = {
   start,
 };
 
-async function start(folder: string, signal: AbortSignal): Promise<DemoServer> {
+async function start(folder: string, signal: AbortSignal, choosePort: ChoosePort): Promise<DemoServer> {
   await mkdir(folder);
-  const port = await freePort();
+  const port = await choosePort(27017);
   let child = run(folder, port);
   const connection = settingsOf({ port });
   const count = (on = connection): Promise<number> =>

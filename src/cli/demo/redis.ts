@@ -4,7 +4,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { settingsOf, withClient } from "../../engine/redis/connection.ts";
 import { installHint } from "../../exec/packages.ts";
 import { type DemoComponent, type DemoServer, loseServer } from "./component.ts";
-import { freePort } from "./source-server.ts";
+import type { ChoosePort } from "./source-server.ts";
 import { ended, startProgram, until } from "./stage.ts";
 
 const keysCount = 5000;
@@ -19,9 +19,9 @@ export const redisInDemo: DemoComponent = {
   start,
 };
 
-async function start(folder: string, signal: AbortSignal): Promise<DemoServer> {
+async function start(folder: string, signal: AbortSignal, choosePort: ChoosePort): Promise<DemoServer> {
   await mkdir(folder);
-  const port = await freePort();
+  const port = await choosePort(6379);
   let child = run(folder, port);
   const connection = settingsOf({ port });
   const count = (on = connection): Promise<number> =>

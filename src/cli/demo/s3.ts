@@ -8,7 +8,7 @@ import { restore } from "../../operate/restore.ts";
 import { rememberSecret } from "../../secret.ts";
 import { type DemoComponent, type DemoServer, prove } from "./component.ts";
 import { findProgram } from "./find-program.ts";
-import { freePort } from "./source-server.ts";
+import type { ChoosePort } from "./source-server.ts";
 import { ended, requireThat, type Shown, type Stage, startProgram, until, untilCaptured } from "./stage.ts";
 
 const objectsCount = 60;
@@ -36,7 +36,7 @@ interface Bucket {
 /** One run of MinIO's client; it knows the servers as `source` and `replica`. Its standard output. */
 type Client = (words: readonly string[], input?: string) => Promise<string>;
 
-async function start(folder: string, signal: AbortSignal): Promise<DemoServer> {
+async function start(folder: string, signal: AbortSignal, choosePort: ChoosePort): Promise<DemoServer> {
   const exec = openExec();
   const mc = (await findProgram(exec, "mc", "minio-")) ?? "mc";
   const program = (await findProgram(exec, "minio", "minio-")) ?? "minio";
@@ -47,8 +47,11 @@ async function start(folder: string, signal: AbortSignal): Promise<DemoServer> {
     await writeFile(join(folder, name), text, { mode: 0o600 });
     return join(folder, name);
   };
-  const open = (name: string) => startServer(program, join(folder, name), name, password);
-  const [source, replica] = [await open("models"), await open("models-elsewhere")];
+  const open = async (name: string, usual: number) => {
+    const ports = [await choosePort(usual), await choosePort(usual + 1)] as const;
+    return startServer(program, join(folder, name), name, password, ports);
+  };
+  const [source, replica] = [await open("models", 9000), await open("models-elsewhere", 9010)];
   const hostOf = ({ endpoint }: Bucket) => `http://${user}:${password}@${new URL(endpoint).host}`;
   const env = {
     MC_CONFIG_DIR: join(folder, "mc"),
@@ -90,9 +93,14 @@ async function start(folder: string, signal: AbortSignal): Promise<DemoServer> {
   };
 }
 
-async function startServer(program: string, folder: string, name: string, password: string): Promise<Bucket> {
+async function startServer(
+  program: string,
+  folder: string,
+  name: string,
+  password: string,
+  [port, consolePort]: readonly [number, number],
+): Promise<Bucket> {
   await mkdir(folder);
-  const [port, consolePort] = [await freePort(), await freePort()];
   const places = ["--address", `127.0.0.1:${port}`, "--console-address", `127.0.0.1:${consolePort}`];
   const child = startProgram(program, ["server", "--quiet", ...places, join(folder, "data")], {
     PATH: process.env["PATH"] ?? "",

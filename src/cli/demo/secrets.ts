@@ -10,7 +10,7 @@ import { restore } from "../../operate/restore.ts";
 import { rememberSecret } from "../../secret.ts";
 import { type DemoComponent, type DemoServer, prove } from "./component.ts";
 import { findProgram } from "./find-program.ts";
-import { freePort } from "./source-server.ts";
+import type { ChoosePort } from "./source-server.ts";
 import { ended, requireThat, type Shown, type Stage, startProgram, until, untilCaptured } from "./stage.ts";
 
 const secretsCount = 40;
@@ -29,10 +29,10 @@ async function programIn(exec = openExec()): Promise<string | undefined> {
   return undefined;
 }
 
-async function start(folder: string, signal: AbortSignal): Promise<DemoServer> {
+async function start(folder: string, signal: AbortSignal, choosePort: ChoosePort): Promise<DemoServer> {
   const program = (await programIn()) ?? "bao";
   await mkdir(folder, { mode: 0o700 });
-  const [port, clusterPort] = [await freePort(), await freePort()];
+  const [port, clusterPort] = [await choosePort(8200), await choosePort(8201)];
   const settings = join(folder, "server.hcl");
   await writeFile(settings, serverSettings(port, clusterPort, undefined));
   const child = startProgram(program, ["server", `-config=${settings}`]);

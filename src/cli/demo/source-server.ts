@@ -13,6 +13,8 @@ const majors = [17, 16, 15] as const;
 
 export interface SourceServer {
   readonly major: number;
+  /** `15.20`, or what the program says of itself where that is no number. */
+  readonly version: string;
   readonly connection: Connection;
   run(statement: string): Promise<void>;
   /** First column of the first row, as text. */
@@ -24,11 +26,15 @@ export interface SourceServer {
   stop(): Promise<void>;
 }
 
-export async function freePort(): Promise<number> {
+/** Chooses where a server listens; `usual` is where its kind usually does. */
+export type ChoosePort = (usual: number) => Promise<number>;
+
+/** `wanted` where it is free, any other otherwise. */
+export async function freePort(wanted = 0): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
+    probe.once("error", (error) => (wanted === 0 ? reject(error) : resolve(freePort())));
+    probe.listen(wanted, "127.0.0.1", () => {
       const address = probe.address();
       probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
     });
@@ -36,7 +42,11 @@ export async function freePort(): Promise<number> {
 }
 
 /** @throws tool-missing without PostgreSQL's server programs */
-export async function startSource(folder: string, signal: AbortSignal): Promise<SourceServer> {
+export async function startSource(
+  folder: string,
+  signal: AbortSignal,
+  choosePort: ChoosePort = () => freePort(),
+): Promise<SourceServer> {
   const exec = openExec();
   const places = majors.map((m) => `/usr/lib/postgresql/${m}/bin`);
   const initdb = await exec.find("initdb", places);
@@ -79,7 +89,7 @@ export async function startSource(folder: string, signal: AbortSignal): Promise<
     { deadlineMs: 60_000 },
   );
   const version = (await exec.run({ argv: [join(programs, "postgres"), "--version"] })).stdout;
-  const port = await freePort();
+  const port = await choosePort(5432);
   const run = (dataDirectory: string): Promise<StartedServer> =>
     startServer({
       exec,
@@ -110,6 +120,7 @@ export async function startSource(folder: string, signal: AbortSignal): Promise<
   };
   return {
     major: Number(/(\d+)\./.exec(version)?.[1] ?? 0),
+    version: /\d+(?:\.\d+)+/.exec(version)?.[0] ?? version.trim(),
     connection,
     run: (statement) =>
       withClient(connection, async (client) => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DemoServer } from "../../../src/cli/demo/component.ts";
 import { pushPolicies } from "../../../src/cli/demo/policy-repository.ts";
 import { redisInDemo } from "../../../src/cli/demo/redis.ts";
+import { freePort } from "../../../src/cli/demo/source-server.ts";
 import { newIdentity } from "../../../src/crypto/identity.ts";
 import { holdfast, type Ran } from "../../e2e/holdfast.ts";
 import { until } from "../../servers/waiting.ts";
@@ -37,7 +38,7 @@ async function keep(days: number): Promise<void> {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "holdfast-frozen-"));
   clone = join(folder, "clone");
-  server = await redisInDemo.start(join(folder, "redis"), new AbortController().signal);
+  server = await redisInDemo.start(join(folder, "redis"), new AbortController().signal, () => freePort());
   const [runner, escrow] = [await newIdentity(), await newIdentity()];
   await writeFile(join(folder, "runner.key"), runner.identity, { mode: 0o600 });
   base = await pushPolicies({
