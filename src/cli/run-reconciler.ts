@@ -197,21 +197,24 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
         await folder.setCurrent(revision, path);
       },
       converge: async () => {
-        seen = await observe(world, platform);
-        const holding = statusOf(world, seen).healths.flatMap((h) => h.conditions);
-        await journal
-          .note(world, holding)
-          .catch((error: unknown) => complain(`· the journal of conditions: ${String(error)}`));
+        const looked = await observe(world, platform);
         const plan = makePlan({
           revision: world.revision,
           set: world.set,
           builtKinds,
-          actual: seen.actual,
-          catalogues: seen.catalogues,
+          actual: looked.actual,
+          catalogues: looked.catalogues,
           nowMs: systemClock.nowMs(),
-          fingerprint: seen.fingerprint,
+          fingerprint: looked.fingerprint,
         });
-        const outcomes = await apply(world, platform, plan, seen.fingerprint);
+        const hasNewJobs = plan.actions.some((a) => a.kind === "create-job");
+        const outcomes = await apply(world, platform, plan, looked.fingerprint).finally(async () => {
+          seen = hasNewJobs ? await withNewJobs(looked, platform) : looked;
+        });
+        const holding = statusOf(world, seen ?? looked).healths.flatMap((h) => h.conditions);
+        await journal
+          .note(world, holding)
+          .catch((error: unknown) => complain(`· the journal of conditions: ${String(error)}`));
         for (const { action, ok, detail } of outcomes) {
           complain(`· ${ok ? "done" : "failed"}: ${describeAction(action)}${ok ? "" : `: ${detail}`}`);
         }
@@ -246,6 +249,14 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
     await world.close();
     await lock.release();
   }
+}
+
+/** Jobs that were just made belong to what is seen: a policy without any is told to have no backup to come. */
+async function withNewJobs(seen: Observation, platform: Platform): Promise<Observation> {
+  const known = new Set(seen.actual.jobs.map((j) => j.job.key));
+  const { jobs } = await platform.observe();
+  const all = [...seen.actual.jobs, ...jobs.filter((j) => !known.has(j.job.key))];
+  return { ...seen, actual: { ...seen.actual, jobs: all } };
 }
 
 /** Again and again until the signal aborts. A failure of one look does not end the looking. */
