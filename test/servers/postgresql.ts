@@ -14,7 +14,10 @@ const root = join(import.meta.dirname, "../..");
 export interface PostgresOptions {
   readonly major?: 15 | 17;
   readonly segmentBytes?: number;
+  /** Given on the command line; an empty text leaves the setting to the server's files. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Full path of what runs in place of `postgres`, with its arguments. */
+  readonly program?: string;
   /** A folder to work in; a new one below the temporary folder otherwise. */
   readonly folder?: string;
   /** A data directory to copy in place of a new initdb; its server must be stopped. */
@@ -101,26 +104,27 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   const exec = openExec();
   const controller = new AbortController();
   let server: StartedServer | undefined;
+  const settings = {
+    port: String(port),
+    listen_addresses: "127.0.0.1",
+    hba_file: join(dataDirectory, "pg_hba.conf"),
+    shared_buffers: "64MB",
+    wal_level: "replica",
+    max_wal_senders: "10",
+    max_slot_wal_keep_size: "8GB",
+    ...(major >= 17 ? { summarize_wal: "on" } : {}),
+    ...options.settings,
+  };
   const start = async (): Promise<void> => {
     server = await startServer({
       exec,
       clock: systemClock,
       signal: controller.signal,
-      program: join(binDirectory, "postgres"),
+      program: options.program ?? join(binDirectory, "postgres"),
       dataDirectory,
       user: "postgres",
       database: "postgres",
-      settings: {
-        port: String(port),
-        listen_addresses: "127.0.0.1",
-        hba_file: join(dataDirectory, "pg_hba.conf"),
-        shared_buffers: "64MB",
-        wal_level: "replica",
-        max_wal_senders: "10",
-        max_slot_wal_keep_size: "8GB",
-        ...(major >= 17 ? { summarize_wal: "on" } : {}),
-        ...options.settings,
-      },
+      settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== "")),
       until: "accepting",
       deadlineMs: 60_000,
     });
