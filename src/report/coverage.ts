@@ -61,7 +61,7 @@ function whyOf(item: CoverageItem): string {
   if (item.waiver === undefined) return item.reason;
   return item.class === "waived"
     ? `accepted until ${item.waiver.until} by ${item.waiver.owner}: ${item.waiver.reason}`
-    : `${item.reason}; its waiver ended on ${item.waiver.until}`;
+    : `its waiver ended on ${item.waiver.until}; ${item.reason}`;
 }
 
 /** Undefined where nobody has looked. */

@@ -9,10 +9,12 @@ import { newIdentity } from "../../src/crypto/identity.ts";
 import type { RunningServer } from "../../src/engine/engine.ts";
 import type { Logger } from "../../src/log.ts";
 import { backup } from "../../src/operate/backup.ts";
+import { coverageOf, lookAround } from "../../src/operate/look-around.ts";
 import { restore } from "../../src/operate/restore.ts";
 import { verify } from "../../src/operate/verify.ts";
 import type { Policy, StoreSettings } from "../../src/policy/model.ts";
 import { handScript } from "../../src/report/hand-script.ts";
+import { itemName } from "../../src/state/coverage.ts";
 import { freePort } from "../servers/postgresql.ts";
 import { openWorld, restoreFolder, type TestWorld, type TestWorldOptions } from "../servers/world.ts";
 
@@ -142,6 +144,31 @@ export function engineConformance(
       });
       expect(await points(test)).toEqual([]);
     });
+
+    it("lists what the source holds in the component's own words, and nothing of a source that is away", async () => {
+      const test = await world();
+      const { inventory } = await test.world.engine(test.policy);
+      if (inventory === undefined) return;
+      const before = await fixture.fingerprint();
+      const [look] = (await lookAround(test.world)).looks;
+      if (look === undefined || "cause" in look) throw new Error(`it could not look: ${look?.cause}`);
+      expect(look.server).not.toBe("");
+      expect(look.unseen).toEqual([]);
+      const names = look.items.map(itemName);
+      expect(new Set(names).size).toBe(names.length);
+      const { holds } = componentFacts(test.policy.component);
+      expect(look.items.filter((i) => !holds.includes(i.kind))).toEqual([]);
+      expect(look.items.some((i) => inventory.misses(test.policy, i) === undefined)).toBe(true);
+      for (const secret of fixture.secrets) expect(JSON.stringify(look)).not.toContain(secret);
+      expect(await fixture.fingerprint()).toBe(before);
+      const away = await world(fixture.unreachable);
+      const looks = await lookAround(away.world);
+      expect(looks.looks).toEqual([
+        { policy: test.policy.name, component: test.policy.component, cause: expect.stringMatching(/./) },
+      ]);
+      expect(coverageOf(away.world, looks)).toMatchObject({ items: [], unknown: [{}] });
+      for (const secret of fixture.secrets) expect(JSON.stringify(looks)).not.toContain(secret);
+    }, 120_000);
 
     it("restores what it captured, equal, and proves it to level 4", async () => {
       const test = await world();

@@ -221,9 +221,16 @@ const refused: Fault = {
   make: async (world) => world.startedAtMs,
 };
 
+const untried: Fault = {
+  cause: "the escrow key lies in the safe, and nobody has opened a backup with it",
+  alerts: { EscrowUnproven: "orders" },
+  fromTheStart: true,
+  make: async (world) => world.startedAtMs,
+};
+
 /** The policies that come with the second stage restart the receivers, which must not hang before. */
 export const stages: readonly (readonly Fault[])[] = [
-  [refused, password, deleted, forgotten],
+  [refused, untried, password, deleted, forgotten],
   [slow, gone],
   [flipped, neverDrilled, postponed],
   [removed],

@@ -76,6 +76,29 @@ describe("poll", () => {
     expect((await source.read(first)).files).toHaveLength(1);
   });
 
+  it("reads trailers of the commits on the way, merged ones too, and of none before it", async () => {
+    const trailer = (value: string): string => `change\n\nText: of its own\n\nHoldfast-Review: ${value}`;
+    commit("policies/a.yaml", "a: 1\n", trailer("before"));
+    const inForce = git("-C", clone, "rev-parse", "HEAD");
+    git("-C", clone, "checkout", "--quiet", "-b", "side");
+    writeFileSync(join(clone, "policies/b.yaml"), "b: 2\n");
+    git("-C", clone, "add", "--all");
+    git("-C", clone, "commit", "--quiet", "-m", trailer("on the side"));
+    git("-C", clone, "checkout", "--quiet", "main");
+    commit("policies/c.yaml", "c: 1\n", "Holdfast-Review: is no trailer in a subject");
+    git("-C", clone, "merge", "--quiet", "--no-ff", "-m", "merge", "side");
+    const tip = commit("policies/d.yaml", "d: 1\n", trailer("newest"));
+    const source = open();
+    await source.poll(undefined);
+    const since = (from: string) => source.trailersSince("Holdfast-Review", tip, from);
+    expect((await since(inForce)).toSorted()).toEqual(["newest", "on the side"]);
+    expect((await since(inForce))[0]).toBe("newest");
+    expect(await since("0".repeat(40))).toEqual(["newest"]);
+    await expect(source.trailersSince("Holdfast-Review", "--output=/tmp/x", tip)).rejects.toMatchObject({
+      code: "usage",
+    });
+  });
+
   it("keeps the tree when only other files change", async () => {
     commit("policies/a.yaml", "a: 1\n");
     const source = open();
