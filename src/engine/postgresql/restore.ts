@@ -37,7 +37,7 @@ export async function restore(context: EngineContext, given: RestoreRequest): Pr
       ...checks,
       ...(fetched.segmentsCount === 0
         ? []
-        : [{ name: "WAL", ok: true, detail: `${fetched.segmentsCount} segments fetched into ${wal}` }]),
+        : [{ name: "WAL", ok: true, detail: `${fetched.segmentsCount} segments fetched` }]),
     ],
   };
 }
