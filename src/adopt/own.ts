@@ -15,7 +15,8 @@ export interface Recovered {
 }
 
 /** The policies Holdfast itself has put into the cluster for its runs, file by file. */
-export function recover(own: readonly OwnFound[]): Recovered {
+export function recover(found: readonly OwnFound[]): Recovered {
+  const own = withDrills(found);
   const notAdopted = own.flatMap((o) => [
     ...o.unreadable.map((name) => ({
       what: titleOf("CronJob", { namespace: o.namespace, name }),
@@ -45,6 +46,39 @@ export function recover(own: readonly OwnFound[]): Recovered {
     found: only,
     notAdopted,
   };
+}
+
+/** Drills run in a namespace of their own with the same policies: both are one installation, called by the other. */
+function withDrills(found: readonly OwnFound[]): readonly OwnFound[] {
+  const isApart = (o: OwnFound): boolean => o.jobs.length > 0 && o.jobs.every((j) => j.apart !== undefined);
+  const rest = found.filter((o) => !isApart(o));
+  const drills = found.filter(isApart);
+  const homeOf = (o: OwnFound) => rest.filter((home) => hasSamePolicies(home, o));
+  const lonely = drills.filter((o) => homeOf(o).length !== 1);
+  const joined = rest.map((home) => {
+    const parts = [home, ...drills.filter((o) => homeOf(o).length === 1 && hasSamePolicies(home, o))];
+    return {
+      ...home,
+      jobs: parts.flatMap((o) => o.jobs),
+      unreadable: parts.flatMap((o) => o.unreadable),
+      images: [...new Set(parts.flatMap((o) => o.images))],
+      logLevels: [...new Set(parts.flatMap((o) => o.logLevels))],
+    };
+  });
+  return [...joined, ...lonely];
+}
+
+function hasSamePolicies(a: OwnFound, b: OwnFound): boolean {
+  const [one, two] = [a.bundle, b.bundle];
+  return (
+    one !== undefined &&
+    two !== undefined &&
+    one.revision === two.revision &&
+    one.files.length === two.files.length &&
+    one.files.every(
+      (f, n) => f.path === two.files[n]?.path && Buffer.compare(f.bytes, two.files[n].bytes) === 0,
+    )
+  );
 }
 
 /** A job says when and what is run; where the bytes go, for how long and under which key stands in the policy alone. */

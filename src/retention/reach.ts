@@ -1,7 +1,7 @@
 /**
  * Proof by simulation that a keep table holds what a policy promises. The policy is run day by day until its
- * table has settled, then judged for 400 days just after each day's last capture, when the oldest point is
- * youngest. Results are shared by all that ask the same.
+ * table has settled, then judged for 400 days when the oldest point is youngest: just after each day's last
+ * capture, and just after the end of a point that `days` has held. Results are shared by all that ask the same.
  */
 import { instant } from "../catalogue/instant.ts";
 import type { KeepTable } from "../policy/model.ts";
@@ -102,6 +102,16 @@ function simulateDays(cron: Cron, question: ReachQuestion, reachMs: number): Rea
   let firstBadDay: string | undefined;
   let firings = 0;
   let today: RetentionPoint[] = [];
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  const look = (whenMs: number, oldestMs: number | undefined): void => {
+    const ageMs = whenMs - (oldestMs ?? whenMs);
+    if (whenMs < nowMs) return;
+    if (ageMs < least) {
+      least = ageMs;
+      leastAtMs = whenMs;
+    }
+    if (ageMs < reachMs) firstBadDay ??= new Date(whenMs).toISOString().slice(0, 10);
+  };
   const endMs = nowMs + judgedDays * dayMs;
   const settledMs =
     reachMs + longestPlaceMs(keep) + widestGapMs(cron, timeZone, nowMs, judgedDays) + 2 * dayMs;
@@ -113,14 +123,16 @@ function simulateDays(cron: Cron, question: ReachQuestion, reachMs: number): Rea
     const isLastOfDay = next === undefined || Math.floor(next / dayMs) !== Math.floor(atMs / dayMs);
     if (isLastOfDay) {
       // One instant later: what `days` holds at the capture itself it lets go with the next prune.
-      kept = survivors([...kept, ...today], keep, timeZone, atMs + 1);
+      const before = [...kept, ...today];
+      kept = survivors(before, keep, timeZone, atMs + 1);
       today = [];
-      const ageMs = atMs - (kept[0]?.atMs ?? atMs);
-      if (atMs >= nowMs && ageMs < least) {
-        least = ageMs;
-        leastAtMs = atMs;
+      const endedMs = lowestBetween(before, kept[0]?.atMs ?? atMs, keep, lookedMs, atMs);
+      if (endedMs !== undefined) {
+        const there = before.filter((p) => p.atMs <= endedMs);
+        look(endedMs, survivors(there, keep, timeZone, endedMs)[0]?.atMs);
       }
-      if (atMs >= nowMs && ageMs < reachMs) firstBadDay ??= new Date(atMs).toISOString().slice(0, 10);
+      look(atMs, kept[0]?.atMs);
+      lookedMs = atMs;
     }
     atMs = next;
   }
@@ -136,6 +148,31 @@ function simulateDays(cron: Cron, question: ReachQuestion, reachMs: number): Rea
     ...(firstBadDay === undefined ? {} : { firstBadDay }),
     detail: `on ${on} the oldest point kept is ${days} days old`,
   };
+}
+
+/**
+ * Between two captures points end that `days` alone has held, each on its own. The instant behind the end that
+ * leaves the youngest as the oldest, which is the one before the widest gap; undefined where none has ended.
+ */
+function lowestBetween(
+  points: readonly RetentionPoint[],
+  oldestMs: number,
+  { days }: KeepTable,
+  fromMs: number,
+  toMs: number,
+): number | undefined {
+  if (days === undefined) return undefined;
+  let widestMs = -1;
+  let foundMs: number | undefined;
+  for (const [index, { atMs }] of points.entries()) {
+    if (atMs >= oldestMs) break;
+    const endMs = atMs + days * dayMs;
+    const gapMs = (points[index + 1]?.atMs ?? endMs) - atMs;
+    if (endMs <= fromMs || endMs >= toMs || gapMs <= widestMs) continue;
+    widestMs = gapMs;
+    foundMs = endMs + 1;
+  }
+  return foundMs;
 }
 
 /**

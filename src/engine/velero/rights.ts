@@ -38,13 +38,15 @@ function ofVelero({ namespace }: VeleroSettings) {
   });
 }
 
-/** A probe reads no Secret. */
+/** A probe and a look at what no policy backs up read no Secret. */
 function observing(settings: VeleroSettings): readonly ClusterRight[] {
   const { namespace, storageLocation, schedule } = settings;
   const velero = ofVelero(settings);
   return [
     namespaceOfTheCluster,
-    core(["namespaces", "persistentvolumeclaims"], ["list"]),
+    core(["namespaces", "persistentvolumeclaims", "persistentvolumes", "pods", "services"], ["list"]),
+    { apiGroups: ["apps"], resources: ["deployments", "statefulsets"], verbs: ["list"] },
+    { apiGroups: ["batch"], resources: ["cronjobs"], verbs: ["list"] },
     velero(["serverstatusrequests"], ["create", "get", "delete"]),
     { ...velero(["backupstoragelocations"], ["get", "patch"]), resourceNames: [storageLocation] },
     velero(["schedules"], ["list"]),

@@ -5,7 +5,7 @@ import type { Job } from "../../state/job.ts";
 import { isRefusal, type KubeClient } from "./client.ts";
 import { jobOf } from "./holders.ts";
 import { jobLabel, ourSelector, policyLabel } from "./objects/names.ts";
-import { policiesConfigMap } from "./objects/settings.ts";
+import { drillNamespace, policiesConfigMap } from "./objects/settings.ts";
 import type { KubeObject } from "./objects/shapes.ts";
 
 const pageSize = "250";
@@ -36,19 +36,26 @@ const rightsHint =
 /** @throws platform-unreachable; platform-denied where not even CronJobs may be listed */
 export async function readCluster(input: ReadClusterInput): Promise<ClusterFound> {
   const unread: { readonly what: string; readonly why: string }[] = [];
-  const optional = async (what: string, kind: Kind, selector?: string) => {
+  const optional = async (what: string, kind: Kind, selector?: string, from = input) => {
     try {
-      return await listAll(input, kind, selector);
+      return await listAll(from, kind, selector);
     } catch (error) {
       if (!isRefusal(error, 403)) throw error;
       unread.push({ what, why: "the right to list them is missing" });
       return [];
     }
   };
-  const cronJobs = await listAll(input, kinds.cronJobs).catch((cause: unknown) => {
-    if (!isRefusal(cause, 403)) throw cause;
-    throw new HoldfastError("platform-denied", cause.message, { hint: rightsHint, cause });
-  });
+  const cronJobs = [
+    ...(await listAll(input, kinds.cronJobs).catch((cause: unknown) => {
+      if (!isRefusal(cause, 403)) throw cause;
+      throw new HoldfastError("platform-denied", cause.message, { hint: rightsHint, cause });
+    })),
+  ];
+  if (input.namespace !== undefined) {
+    const drills = { ...input, namespace: drillNamespace({ namespace: input.namespace }) };
+    const title = `CronJobs of ${drills.namespace}`;
+    cronJobs.push(...(await optional(title, kinds.cronJobs, ourSelector, drills)));
+  }
   const residents = await optional("Holdfast's Deployments", kinds.deployments, ourSelector);
   const schedules = await optional("Velero's Schedules", kinds.schedules);
   const locations = await optional("Velero's storage locations", kinds.locations);

@@ -166,7 +166,11 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
     expect(await proofs(drills)).toEqual([]);
     expect(await proofs(settings.namespace)).toContain("redis--verify-4");
     await turn(platform, strategy, "r2");
-    expect(await proofs(settings.namespace)).toEqual(["kubernetes--verify-4", "kubernetes--verify-5"]);
+    expect(await proofs(settings.namespace)).toEqual([
+      "holdfast--verify-6",
+      "kubernetes--verify-4",
+      "kubernetes--verify-5",
+    ]);
     expect(await proofs(drills)).toContain("redis--verify-4");
     expect(await planJobs(platform, strategy, "r2")).toEqual([]);
     // Somebody has put one of them back where it was.

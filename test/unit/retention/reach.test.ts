@@ -86,6 +86,13 @@ describe("reach", () => {
     }
   });
 
+  it("sees a point that ends by its age between two captures", () => {
+    // From Tuesday on the newest of a weekly capture is alone, and one day old.
+    expect(holds({ days: 8 }, 2, "30 5 * * 1").holds).toBe(false);
+    expect(holds({ days: 9 }, 2, "30 5 * * 1").holds).toBe(true);
+    expect(holds({ days: 8, last: 2 }, 2, "30 5 * * 1").holds).toBe(true);
+  });
+
   it("agrees with a naive day by day run, and with what lint computes in UTC", () => {
     const random = generator(seed);
     for (let n = 0; n < 100; n += 1) {
