@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Catalogue, RecoveryPoint } from "../catalogue/catalogue.ts";
 import { instant } from "../catalogue/instant.ts";
 import type { Check, Measurements } from "../catalogue/manifest.ts";
+import { componentFacts } from "../component.ts";
 import type { RecoveryTarget, RestoreRequest, RunningServer } from "../engine/engine.ts";
 import { errorCodes, HoldfastError } from "../errors.ts";
 import type { Policy } from "../policy/model.ts";
@@ -48,12 +49,19 @@ export function restoreRequest(
   }
   return {
     chain: members.map((manifest) => ({ manifest, source: repository.source(manifest) })),
-    target,
+    target: targetOf(policy, target),
     directory,
     ...(policy.log !== undefined && catalogue.log !== undefined
       ? { log: { store: repository.log, archive: catalogue.log } }
       : {}),
   };
+}
+
+/** Where there is neither a log nor versions, an instant is restored to by the state of the point chosen for it. */
+function targetOf(policy: Policy, target: RecoveryTarget): RecoveryTarget {
+  const goesBeyondPoints =
+    policy.log !== undefined || componentFacts(policy.component).keepsVersions === true;
+  return target.kind === "time" && !goesBeyondPoints ? { kind: "point" } : target;
 }
 
 /** Level 3. Damage becomes a failed check; only an unreachable store or a missing tool or key is an error. */

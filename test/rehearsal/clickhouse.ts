@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { type DemoComponent, type DemoServer, prove } from "../../src/cli/demo/component.ts";
+import type { ChoosePort } from "../../src/cli/demo/source-server.ts";
 import { requireThat, type Shown, type Stage, untilCaptured } from "../../src/cli/demo/stage.ts";
 import { findPolicy } from "../../src/operate/find-policy.ts";
 import { restore } from "../../src/operate/restore.ts";
@@ -24,13 +25,13 @@ export const clickhouseInRehearsal: DemoComponent = {
   start,
 };
 
-async function start(): Promise<DemoServer> {
+async function start(_folder: string, _signal: AbortSignal, choosePort: ChoosePort): Promise<DemoServer> {
   const tools = clickhouseTools() ?? "";
   const password = randomUUID();
   rememberSecret(password);
   // The reconciler of the rehearsal inherits it.
   process.env[passwordVariable] = password;
-  const server = await startClickhouse(tools, password);
+  const server = await startClickhouse(tools, password, await choosePort(8123));
   await server.run("CREATE DATABASE shop");
   await server.run(table);
   await server.run(

@@ -2,6 +2,7 @@
 import { cpSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type DemoComponent, type DemoServer, loseServer } from "../../src/cli/demo/component.ts";
+import type { ChoosePort } from "../../src/cli/demo/source-server.ts";
 import { settingsOf, withClient } from "../../src/engine/mongodb/connection.ts";
 import { ferretProgram, startMongo } from "../servers/ferretdb.ts";
 
@@ -16,8 +17,8 @@ export const mongodbInRehearsal: DemoComponent = {
   start,
 };
 
-async function start(): Promise<DemoServer> {
-  const mongo = await startMongo();
+async function start(_folder: string, _signal: AbortSignal, choosePort: ChoosePort): Promise<DemoServer> {
+  const mongo = await startMongo({ replicaSet: "rs0", port: await choosePort(27017) });
   const data = join(dirname(mongo.toolDirectory), "data");
   const documents = Array.from({ length: documentsCount }, (_, i) => ({ number: i, item: `item ${i}` }));
   await mongo.client.db("shop").collection("orders").insertMany(documents);

@@ -14,9 +14,11 @@ import { redisInDemo } from "../../src/cli/demo/redis.ts";
 import { s3InDemo } from "../../src/cli/demo/s3.ts";
 import { secretsInDemo } from "../../src/cli/demo/secrets.ts";
 import { freePort } from "../../src/cli/demo/source-server.ts";
+import { requireThat } from "../../src/cli/demo/stage.ts";
 import { HoldfastError } from "../../src/errors.ts";
 import { backup } from "../../src/operate/backup.ts";
 import { findPolicy } from "../../src/operate/find-policy.ts";
+import { verifyAll } from "../../src/operate/verify-all.ts";
 import { clickhouseInRehearsal, dayAfter } from "./clickhouse.ts";
 import { leaksIn } from "./leaks.ts";
 import { mongodbInRehearsal } from "./mongodb.ts";
@@ -103,6 +105,10 @@ async function captureAgain({ stage, policies, verb }: BeforeReport): Promise<vo
   await new Promise((resolve) => setTimeout(resolve, 2500));
   await verb(["prune", "redis", "--apply"]);
   stage.say("pruned: points of Redis that the keep table lets go were marked, and removed after their grace");
+  // The point that proved the whole stack before may be among them.
+  const { ok, verdicts } = await verifyAll(stage.escrow, {});
+  requireThat(ok, "the whole stack is not proved after the disasters");
+  stage.say(`proof, level 6, once more: ${verdicts[0]?.checks.at(-1)?.detail}`);
 }
 
 async function main(): Promise<void> {

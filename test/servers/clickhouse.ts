@@ -43,10 +43,14 @@ export interface TestClickhouse {
 }
 
 /** @param tools folder of `clickhouse`; backups may go to any folder below the temporary one */
-export async function startClickhouse(tools: string, password: string): Promise<TestClickhouse> {
+export async function startClickhouse(
+  tools: string,
+  password: string,
+  httpPort?: number,
+): Promise<TestClickhouse> {
   const directory = mkdtempSync(join(tmpdir(), "holdfast-clickhouse-"));
   mkdirSync(join(directory, "data"));
-  const ports = { http: await freePort(), native: await freePort(), keeper: await freePort() };
+  const ports = { http: httpPort ?? (await freePort()), native: await freePort(), keeper: await freePort() };
   writeFileSync(join(directory, "config.xml"), serverSettings(directory, ports, `${tmpdir()}/`));
   writeFileSync(join(directory, "users.xml"), userSettings("default", password));
   const child = spawn(join(tools, "clickhouse"), ["server", `--config-file=${directory}/config.xml`], {

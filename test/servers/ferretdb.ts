@@ -46,6 +46,8 @@ export interface MongoOptions {
   readonly user?: { readonly name: string; readonly password: string };
   /** Without one there is neither a replica set nor an oplog. */
   readonly replicaSet?: string;
+  /** Any free one when not given. */
+  readonly port?: number;
 }
 
 /** A new server with an empty oplog, running. */
@@ -55,7 +57,7 @@ export async function startMongo(options: MongoOptions = { replicaSet: "rs0" }):
   const folder = mkdtempSync(join(tmpdir(), "holdfast-mongo-"));
   const data = join(folder, "data");
   mkdirSync(data);
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const address = `mongodb://127.0.0.1:${port}/?directConnection=true`;
   const auth =
     options.user === undefined

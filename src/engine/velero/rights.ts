@@ -44,7 +44,10 @@ function observing(settings: VeleroSettings): readonly ClusterRight[] {
   const velero = ofVelero(settings);
   return [
     namespaceOfTheCluster,
-    core(["namespaces", "persistentvolumeclaims", "persistentvolumes", "pods", "services"], ["list"]),
+    core(
+      ["namespaces", "persistentvolumeclaims", "persistentvolumes", "pods", "configmaps", "services"],
+      ["list"],
+    ),
     { apiGroups: ["apps"], resources: ["deployments", "statefulsets"], verbs: ["list"] },
     { apiGroups: ["batch"], resources: ["cronjobs"], verbs: ["list"] },
     velero(["serverstatusrequests"], ["create", "get", "delete"]),

@@ -9,7 +9,7 @@ import type { EngineContext, SourceInventory } from "../engine.ts";
 import { identityOf } from "./capture.ts";
 import { type Cluster, type KubeObject, openCluster } from "./cluster.ts";
 import { claimsOf, excludeLabel, notMounted } from "./coverage.ts";
-import { readExpected } from "./expected.ts";
+import { readOutline } from "./expected.ts";
 import { isIncluded, policyLabel, settingsOf, type VeleroSettings } from "./settings.ts";
 
 export const sourceInventory: SourceInventory = { address, misses, look };
@@ -40,11 +40,14 @@ async function look(context: EngineContext): Promise<SourceLook> {
     (n) => n.status?.["phase"] !== "Terminating",
   );
   const everything = { ...settings, includedNamespaces: ["*"], persistentVolumes: true };
-  const { claims, pods, data } = await readExpected(cluster, everything);
+  const { claims } = await readOutline(cluster, everything);
   const unseen: string[] = [];
-  const others = await listOrSay(cluster, workloads, unseen);
+  const pods = (await listOrSay(cluster, ["/api/v1/pods"], unseen)).filter(
+    (p) => p.status?.["phase"] === "Running",
+  );
+  const others = await listOrSay(cluster, inUse, unseen);
   const volumes = await listOrSay(cluster, ["/api/v1/persistentvolumes"], unseen);
-  const objects = [...data.map((d) => d.object), ...claims, ...pods, ...others];
+  const objects = [...claims, ...pods, ...others];
   const used = new Set(
     objects.filter((o) => !ownObjects.has(o.metadata.name)).map((o) => o.metadata.namespace ?? ""),
   );
@@ -63,8 +66,12 @@ async function look(context: EngineContext): Promise<SourceLook> {
   };
 }
 
-/** Objects beside pods, secrets and config maps that show that a namespace is in use. */
-const workloads = [
+/**
+ * Objects beside pods and claims that show that a namespace is in use. Secrets are not among them: whoever may list
+ * them reads them, and a look needs no more than to know that something is there.
+ */
+const inUse = [
+  "/api/v1/configmaps",
   "/api/v1/services",
   "/apis/apps/v1/deployments",
   "/apis/apps/v1/statefulsets",
