@@ -49,7 +49,7 @@ export function restoreRequest(
   }
   return {
     chain: members.map((manifest) => ({ manifest, source: repository.source(manifest) })),
-    target: targetOf(policy, target),
+    target: targetOf(policy, target, point),
     directory,
     ...(policy.log !== undefined && catalogue.log !== undefined
       ? { log: { store: repository.log, archive: catalogue.log } }
@@ -57,11 +57,15 @@ export function restoreRequest(
   };
 }
 
-/** Where there is neither a log nor versions, an instant is restored to by the state of the point chosen for it. */
-function targetOf(policy: Policy, target: RecoveryTarget): RecoveryTarget {
+/**
+ * Where there is neither a log nor versions, an instant behind a point is restored to by the state of the point. One
+ * before it is left to the engine, which refuses it.
+ */
+function targetOf(policy: Policy, target: RecoveryTarget, { manifest }: RecoveryPoint): RecoveryTarget {
   const goesBeyondPoints =
     policy.log !== undefined || componentFacts(policy.component).keepsVersions === true;
-  return target.kind === "time" && !goesBeyondPoints ? { kind: "point" } : target;
+  if (target.kind !== "time" || goesBeyondPoints) return target;
+  return Date.parse(target.at) >= Date.parse(manifest.consistentAt) ? { kind: "point" } : target;
 }
 
 /** Level 3. Damage becomes a failed check; only an unreachable store or a missing tool or key is an error. */
