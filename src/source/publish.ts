@@ -2,7 +2,9 @@
  * Commits files on top of whatever the remote has now, and pushes without force. Somebody else's commit that
  * came in between is never overwritten: the push is refused and everything is done again on top of it.
  */
-import { randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import pRetry from "p-retry";
 import { HoldfastError } from "../errors.ts";
 import type { BareCopy } from "./bare-copy.ts";
@@ -64,31 +66,39 @@ async function publishOnce(
   files: ReadonlyMap<string, string>,
   message: string,
 ): Promise<string> {
-  // From here on somebody else may be faster; what lies between this and the push is two programs.
-  const tip = await copy.freshen(branch);
-  const aside = `refs/holdfast/publish-${randomUUID()}`;
+  const aside = await mkdtemp(join(tmpdir(), "holdfast-publish-"));
   try {
+    await makeAside(copy, aside);
+    // From here on somebody else may be faster; what lies between this and the push is two programs.
+    const tip = await copy.freshen(branch);
     const { commit, isChanged } = await commitOnTop(copy, aside, tip, author, files, message);
     if (tip !== undefined && !isChanged) return tip;
     await copy
-      .git()
+      .git({ GIT_DIR: aside })
       .raw(["push", "--quiet", "--", copy.access.address, `${commit}:refs/heads/${branch}`])
       .catch((error: unknown) => {
         throw new PushRefused(error instanceof Error ? error.message : String(error), { cause: error });
       });
     return commit;
   } finally {
-    await copy
-      .git()
-      .raw(["update-ref", "-d", aside])
-      .catch(() => undefined);
+    await rm(aside, { recursive: true, force: true });
   }
 }
 
 /**
- * A commit on `tip` that differs from it in `files` alone, kept by the reference `aside`. One program makes
- * blobs, trees and commit, where plumbing takes five: each is time in which the branch can move.
- * Source: git-fast-import(1).
+ * A repository of its own that knows the objects of the copy: fast-import wants a reference, and one that comes and
+ * goes in the copy looks like damage to another process that has it checked just then.
+ */
+async function makeAside(copy: BareCopy, aside: string): Promise<void> {
+  await mkdir(join(aside, "objects/info"), { recursive: true });
+  await mkdir(join(aside, "refs"));
+  await writeFile(join(aside, "objects/info/alternates"), `${resolve(copy.folder, "objects")}\n`);
+  await writeFile(join(aside, "HEAD"), "ref: refs/heads/none\n");
+}
+
+/**
+ * A commit on `tip` that differs from it in `files` alone, in the repository `aside`. One program makes blobs, trees
+ * and commit, where plumbing takes five: each is time in which the branch can move. Source: git-fast-import(1).
  */
 async function commitOnTop(
   copy: BareCopy,
@@ -100,7 +110,7 @@ async function commitOnTop(
 ): Promise<{ commit: string; isChanged: boolean }> {
   const data = (text: string): string => `data ${Buffer.byteLength(text)}\n${text}\n`;
   const stream = [
-    `feature done\ncommit ${aside}\nmark :1\n`,
+    "feature done\ncommit refs/heads/report\nmark :1\n",
     `author ${name} <${email}> now\ncommitter ${name} <${email}> now\n`,
     data(message),
     tip === undefined ? "" : `from ${tip}\n`,
@@ -109,7 +119,7 @@ async function commitOnTop(
     tip === undefined ? "" : `ls ${tip} ""\n`,
     "done\n",
   ].join("");
-  const output = await copy.feed(["fast-import", "--quiet", "--date-format=now"], stream);
+  const output = await copy.feed(["fast-import", "--quiet", "--date-format=now"], stream, { GIT_DIR: aside });
   const [commit = "", tree, treeOfTip] = output.toString("latin1").split("\n");
   return { commit, isChanged: tree !== treeOfTip };
 }

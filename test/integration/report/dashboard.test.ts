@@ -78,6 +78,7 @@ describe("the Grafana dashboard on a real Prometheus", () => {
       lastAppliedAt: "2026-11-22T05:00:00.000Z",
       lastReportAt: "2026-11-16T05:00:00.000Z",
       isReportOverdue: false,
+      isReviewMissing: false,
       undeliveredCount: 0,
     });
     metrics = createServer((_, response) => response.end(text));
