@@ -19,6 +19,7 @@ import { verify } from "../../src/operate/verify.ts";
 import type { Policy, ProofLevel } from "../../src/policy/model.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
+import { seed } from "../seed.ts";
 import { directorySettings } from "../servers/settings.ts";
 import { until } from "../servers/waiting.ts";
 import { openWorld, restoreFolder, type TestWorld } from "../servers/world.ts";
@@ -26,7 +27,6 @@ import { type Damage, type DamageKind, damageKinds, type HealthySet, logPosition
 import type { EngineFixture } from "./engine.ts";
 import { seededRandom } from "./store.ts";
 
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Math.floor(Math.random() * 1e6));
 const cleanChecks = Number(process.env["HOLDFAST_CLEAN_CHECKS"] ?? 20);
 const leastKinds = 12;
 

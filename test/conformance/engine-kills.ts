@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { backup } from "../../src/operate/backup.ts";
 import { verify } from "../../src/operate/verify.ts";
+import { seed } from "../seed.ts";
 import { until } from "../servers/waiting.ts";
 import { openWorld, type TestWorld } from "../servers/world.ts";
 import type { CaptureOrder } from "./capture-child.ts";
@@ -16,7 +17,6 @@ import type { EngineFixture } from "./engine.ts";
 import { seededRandom } from "./store.ts";
 
 const kills = Number(process.env["HOLDFAST_KILLS"] ?? 6);
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Math.floor(Math.random() * 1e6));
 const program = join(import.meta.dirname, "capture-child.ts");
 
 /** Call it beside `engineConformance`, with the same fixture. */

@@ -4,6 +4,7 @@ import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ErrorCode } from "../../src/errors.ts";
 import type { ObjectInfo, Store, UnfinishedUpload } from "../../src/store/store.ts";
+import { seed } from "../seed.ts";
 
 export interface StoreUnderTest {
   readonly store: Store;
@@ -15,8 +16,6 @@ export interface Expected {
   readonly ifAbsent: boolean;
   readonly ifMatch: boolean;
 }
-
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Date.now() % 1_000_000);
 
 /** Small and seeded; tests that fail can be run again with the same numbers. */
 export function seededRandom(start: number): () => number {

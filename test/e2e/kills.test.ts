@@ -15,13 +15,13 @@ import { silent } from "../../src/log.ts";
 import { findPolicy } from "../../src/operate/find-policy.ts";
 import { restore } from "../../src/operate/restore.ts";
 import { auditLog } from "../../src/recovery/audit.ts";
+import { seed } from "../seed.ts";
 import { startPostgres, startWriteLoad, type TestPostgres } from "../servers/postgresql.ts";
 import { pause } from "../servers/waiting.ts";
 import { storedThrough } from "../servers/world.ts";
 import { holdfast, startHoldfast } from "./holdfast.ts";
 
 const kills = Number(process.env["HOLDFAST_KILLS"] ?? 40);
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Math.floor(Math.random() * 1e9));
 let state = seed;
 function random(): number {
   state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;

@@ -16,11 +16,11 @@ import type { Policy } from "../../../src/policy/model.ts";
 import { renderIssue } from "../../../src/report/issue.ts";
 import type { ConditionKind } from "../../../src/state/health.ts";
 import { seededRandom } from "../../conformance/store.ts";
+import { seed } from "../../seed.ts";
 import { type Github, startGithub } from "../../servers/github.ts";
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Math.floor(Math.random() * 1e6));
 
 let nowMs: number;
 let github: Github;

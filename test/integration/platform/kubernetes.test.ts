@@ -1,5 +1,4 @@
 /** The platform on a real API server with its controllers: what it writes, and what it must never write. */
-import { randomInt } from "node:crypto";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -35,13 +34,13 @@ import { readPolicySet } from "../../../src/policy/read.ts";
 import type { ClusterRight } from "../../../src/state/cluster-account.ts";
 import type { Job } from "../../../src/state/job.ts";
 import { systemClock } from "../../../src/time/clock.ts";
+import { seed } from "../../seed.ts";
 import { type Cluster, startCluster, whyNoCluster } from "../../servers/kubernetes.ts";
 import { applyAll, tokenOf } from "../../servers/kubernetes-objects.ts";
 import { isGranted, mayDo, namesToAsk, resources, verbs } from "../../servers/kubernetes-rights.ts";
 import { type Asked, isWrite, planJobs, platformOf, turn, watched } from "../../servers/kubernetes-turns.ts";
 import { until } from "../../servers/waiting.ts";
 
-const seed = Number(process.env["HOLDFAST_SEED"] ?? randomInt(2 ** 31));
 const policiesFolder = new URL("../../../policies", import.meta.url).pathname;
 
 describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {

@@ -8,6 +8,7 @@ import { silent } from "../../../src/log.ts";
 import { openLocalPlatform } from "../../../src/platform/local/local.ts";
 import type { Job } from "../../../src/state/job.ts";
 import { systemClock } from "../../../src/time/clock.ts";
+import { seed } from "../../seed.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-local-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -208,7 +209,6 @@ describe("kill -9", () => {
     spawn(process.execPath, [join(import.meta.dirname, "platform-process.ts"), state], { stdio: "ignore" });
 
   it("at 25 random moments leaves readable state and runs no slot twice", async () => {
-    const seed = Number(process.env["HOLDFAST_SEED"] ?? Math.floor(Math.random() * 1e9));
     console.log(`HOLDFAST_SEED=${seed}`);
     let at = seed;
     const random = (): number => {

@@ -10,12 +10,12 @@ import { parseLsn } from "../../../src/engine/postgresql/wal.ts";
 import { backup } from "../../../src/operate/backup.ts";
 import { receive } from "../../../src/operate/receive.ts";
 import { restore } from "../../../src/operate/restore.ts";
+import { seed } from "../../seed.ts";
 import { startPostgres, startWriteLoad } from "../../servers/postgresql.ts";
 import { pause, until } from "../../servers/waiting.ts";
 import { openTestWorld, restoreFolder } from "../../servers/world.ts";
 
 const rounds = 20;
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
 /** mulberry32 */
 function random(state: number): () => number {

@@ -17,8 +17,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeEach, expect, it } from "vitest";
 import { silent } from "../../../src/log.ts";
 import { openGitSource } from "../../../src/source/git.ts";
+import { seed } from "../../seed.ts";
 
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`HOLDFAST_SEED=${seed}`);
 let state = seed;
 /** Mulberry32. */

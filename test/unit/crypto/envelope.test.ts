@@ -7,8 +7,8 @@ import { type EnvelopeContext, frameBytes, readHeader } from "../../../src/crypt
 import { newIdentity, recipientOf } from "../../../src/crypto/identity.ts";
 import { seal } from "../../../src/crypto/seal.ts";
 import { unseal } from "../../../src/crypto/unseal.ts";
+import { seed } from "../../seed.ts";
 
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Date.now() % 2 ** 31);
 console.info(`HOLDFAST_SEED=${seed}`);
 const context: EnvelopeContext = {
   cluster: "prod",

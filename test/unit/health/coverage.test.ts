@@ -14,6 +14,7 @@ import type { CoverageWaiver, Policy, StoreSettings } from "../../../src/policy/
 import { renderCoverage } from "../../../src/report/coverage.ts";
 import { plainPaint } from "../../../src/report/text-table.ts";
 import { itemName, type Looks, type PolicyLook } from "../../../src/state/coverage.ts";
+import { seed } from "../../seed.ts";
 import { policy } from "../report/fixtures.ts";
 
 const nowMs = Date.parse("2026-11-26T12:00:00Z");
@@ -162,7 +163,6 @@ describe("coverage", () => {
   });
 
   it("puts every thing seen into exactly one class, covers nothing by a waiver, and loses none", () => {
-    const seed = Number(process.env["HOLDFAST_SEED"] ?? Date.now() % 1e9);
     console.info(`HOLDFAST_SEED=${seed}`);
     let state = seed >>> 0;
     const random = (below: number): number => {

@@ -8,8 +8,8 @@ import {
   errorBudget,
   exposureTeeth,
 } from "../../../src/health/error-budget.ts";
+import { seed } from "../../seed.ts";
 
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Date.now() % 2 ** 31);
 console.log(`HOLDFAST_SEED=${seed}`);
 
 /** What a disaster at `ms` costs, found by looking at everything; undefined before the first capture has ended. */

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { readCarefully } from "../../../src/policy/careful.ts";
 import { readPolicySet } from "../../../src/policy/read.ts";
 import { isPlain } from "../../../src/policy/text.ts";
+import { seed } from "../../seed.ts";
 import { schemas } from "./schema-files.ts";
 
 const head = (kind: string, name = "a") =>
@@ -188,7 +189,6 @@ describe("readPolicySet", () => {
 });
 
 describe("the two parsers", () => {
-  const seed = Number(process.env["HOLDFAST_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   it(`agree on everything the fast one may have (HOLDFAST_SEED=${seed})`, () => {
     let state = seed >>> 0;
     const pick = <T>(items: readonly T[]): T => {

@@ -5,7 +5,8 @@ import { instant } from "../../../src/catalogue/instant.ts";
 import { HoldfastError } from "../../../src/errors.ts";
 import { auditLog } from "../../../src/recovery/audit.ts";
 import { planRestore, reachableRanges } from "../../../src/recovery/chain.ts";
-import { generator, seed } from "../retention/cases.ts";
+import { seed } from "../../seed.ts";
+import { generator } from "../retention/cases.ts";
 import {
   archiveOf,
   historyOf,

@@ -12,8 +12,9 @@ import {
   recoverable,
   stateMsAt,
 } from "../../../src/recovery/together.ts";
+import { seed } from "../../seed.ts";
 import { verdict } from "../report/fixtures.ts";
-import { generator, seed } from "../retention/cases.ts";
+import { generator } from "../retention/cases.ts";
 import { archive, basePoint, catalogueOf, minuteMs, run, startMs } from "./fixtures.ts";
 
 const span = 60;

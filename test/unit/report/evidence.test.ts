@@ -7,11 +7,11 @@ import { instant } from "../../../src/catalogue/instant.ts";
 import { openEvidence } from "../../../src/report/evidence.ts";
 import type { ReportInput } from "../../../src/report/input.ts";
 import { renderReport } from "../../../src/report/markdown.ts";
+import { seed } from "../../seed.ts";
 import { catalogue, dayMs, entry, nowMs, point, policy, reportInput, verdict } from "./fixtures.ts";
 import { faultOf, linkPattern } from "./follow-links.ts";
 import { sampleInput } from "./report-sample.ts";
 
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Date.now() % 2 ** 31);
 console.log(`HOLDFAST_SEED=${seed}`);
 
 describe("the links of a report", () => {

@@ -11,9 +11,9 @@ import { renderMetrics } from "../../../src/report/metrics.ts";
 import { renderPlanMarkdown } from "../../../src/report/plan-markdown.ts";
 import { renderStatusPage } from "../../../src/report/status-page.ts";
 import type { PolicyHealth } from "../../../src/state/health.ts";
+import { seed } from "../../seed.ts";
 import { catalogue, entry, health, hostile, nowMs, point, policy, reportInput, verdict } from "./fixtures.ts";
 
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Date.now() % 2 ** 31);
 console.log(`HOLDFAST_SEED=${seed}`);
 
 /** Checks nesting and escapes; enough to see an unescaped sign, without a package. */

@@ -2,9 +2,6 @@
 import type { KeepTable } from "../../../src/policy/model.ts";
 import type { RetentionPoint } from "../../../src/retention/decide.ts";
 
-/** From HOLDFAST_SEED, else from the clock; print it with every failure. */
-export const seed = Number(process.env["HOLDFAST_SEED"] ?? Date.now() % 2 ** 31);
-
 /** Mulberry32: small, good enough, the same everywhere. */
 export function generator(start: number): () => number {
   let state = start >>> 0;

@@ -7,8 +7,9 @@ import { compactInstant } from "../../../src/catalogue/instant.ts";
 import type { KeepTable, Policy } from "../../../src/policy/model.ts";
 import { type Future, type FuturePoint, foresee, stockOf } from "../../../src/retention/future.ts";
 import { nextAfter, parseCron } from "../../../src/time/cron.ts";
+import { seed } from "../../seed.ts";
 import { catalogue, dayMs, policy } from "../report/fixtures.ts";
-import { generator, makeKeep, seed, zones } from "./cases.ts";
+import { generator, makeKeep, zones } from "./cases.ts";
 import { daily, failureOf, holdOn, proofOf, startMs } from "./histories.ts";
 import { wallText } from "./oracle.ts";
 

@@ -5,8 +5,9 @@ import type { LogSettings } from "../../../src/policy/model.ts";
 import { planRestore } from "../../../src/recovery/chain.ts";
 import { usablePoints } from "../../../src/recovery/usable.ts";
 import { type PrunePlan, prunePlan } from "../../../src/retention/prune.ts";
+import { seed } from "../../seed.ts";
 import { dayMs, policy } from "../report/fixtures.ts";
-import { generator, seed } from "./cases.ts";
+import { generator } from "./cases.ts";
 import {
   archiveOf,
   failureOf,

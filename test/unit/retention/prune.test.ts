@@ -4,8 +4,9 @@ import { instant } from "../../../src/catalogue/instant.ts";
 import type { Policy } from "../../../src/policy/model.ts";
 import { type PrunePlan, prunePlan } from "../../../src/retention/prune.ts";
 import type { StoreFacts } from "../../../src/state/job.ts";
+import { seed } from "../../seed.ts";
 import { dayMs, policy } from "../report/fixtures.ts";
-import { generator, seed } from "./cases.ts";
+import { generator } from "./cases.ts";
 import { daily, failureOf, historyOf, holdOn, ours, proofOf, startMs, tombstoneOn } from "./histories.ts";
 
 const afterDays = (days: number) => startMs + days * dayMs - dayMs / 2;

@@ -3,7 +3,8 @@ import { proveKeep } from "../../../src/lint/keep-proof.ts";
 import type { KeepTable } from "../../../src/policy/model.ts";
 import { provePitr, proveReach } from "../../../src/retention/reach.ts";
 import { parseCron } from "../../../src/time/cron.ts";
-import { generator, makeKeep, seed } from "./cases.ts";
+import { seed } from "../../seed.ts";
+import { generator, makeKeep } from "./cases.ts";
 import { oracleKeeps } from "./oracle.ts";
 
 const dayMs = 86_400_000;

@@ -16,8 +16,8 @@ import {
   parseCron,
   widestGapMs,
 } from "../../../src/time/cron.ts";
+import { seed } from "../../seed.ts";
 
-const seed = Number(process.env["HOLDFAST_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
