@@ -7,11 +7,9 @@ import type { PolicySource, Revision } from "../source/source.ts";
 import { stocksIn } from "./frozen-review.ts";
 import { readBundle, type readSchemas } from "./policy-files.ts";
 import { reviewOf } from "./review.ts";
+import { usualOutlook } from "./review-options.ts";
 import { sideOf } from "./revisions.ts";
 import type { WiredWorld } from "./wire.ts";
-
-const usualDays = 400;
-const usualPrice = 0.023;
 
 export interface GateRequest {
   /** On the policies in force. */
@@ -46,7 +44,7 @@ export async function unreviewed(request: GateRequest): Promise<Unreviewed | und
   const nowMs = world.clock.nowMs();
   const review = (asOfMs: number, days: number, pricePerGibMonth: number) =>
     reviewOf(base, side, schemas, { days, pricePerGibMonth, asOfMs, stocks, command: () => "" });
-  const now = review(nowMs, usualDays, usualPrice);
+  const now = review(nowMs, usualOutlook.days, usualOutlook.pricePerGibMonth);
   const isGateRemoved = head.reconciler?.requireReview !== true;
   const isHarmless = now.outlook !== null && breachesOf(now.outlook).length === 0 && !isGateRemoved;
   const verdict = judgeGate({

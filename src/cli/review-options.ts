@@ -1,5 +1,8 @@
-/** Facts a review on the command line shares with the comment of a pull request. */
+/** What is asked of a review alike: by hand, for a pull request and by the reconciler. */
 import { InvalidArgumentError } from "commander";
+
+/** What a review looks at where nobody says otherwise; the price is one of object storage, in dollars. */
+export const usualOutlook = { days: 400, pricePerGibMonth: 0.023 } as const;
 
 export function parsePrice(text: string): number {
   const value = Number(text);

@@ -27,13 +27,13 @@ import { unreviewed } from "./review-gate.ts";
 import {
   currentConditions,
   isPolling,
+  pollEveryMs,
   type StatusFacts,
   type StatusServer,
   startStatusServer,
 } from "./status-server.ts";
 import { buildWorld, type WiredWorld } from "./wire.ts";
 
-const usualPollMs = 60_000;
 /** Each look lists the stores; between two of them an unchanged poll asks git alone. */
 const observeEveryMs = 5 * 60_000;
 const stopGraceMs = 20_000;
@@ -166,7 +166,7 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
       clock: systemClock,
       signal,
       log: wiring.log,
-      pollEveryMs: () => world.set.reconciler?.pollEveryMs ?? usualPollMs,
+      pollEveryMs: () => pollEveryMs(world),
       observeEveryMs,
       jitter: Math.random,
       ...(options.acceptRewritten === undefined ? {} : { acceptRewritten: options.acceptRewritten }),
@@ -208,9 +208,12 @@ export async function runReconciler(options: RunnerOptions): Promise<void> {
           fingerprint: looked.fingerprint,
         });
         const hasNewJobs = plan.actions.some((a) => a.kind === "create-job");
-        const outcomes = await apply(world, platform, plan, looked.fingerprint).finally(async () => {
+        let outcomes: Awaited<ReturnType<typeof apply>>;
+        try {
+          outcomes = await apply(world, platform, plan, looked.fingerprint);
+        } finally {
           seen = hasNewJobs ? await withNewJobs(looked, platform) : looked;
-        });
+        }
         const holding = statusOf(world, seen ?? looked).healths.flatMap((h) => h.conditions);
         await journal
           .note(world, holding)

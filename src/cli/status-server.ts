@@ -74,10 +74,14 @@ export async function startStatusServer(
 const usualPollMs = 60_000;
 const hangMs = 10 * 60_000;
 
+export function pollEveryMs({ set }: Pick<WiredWorld, "set">): number {
+  return set.reconciler?.pollEveryMs ?? usualPollMs;
+}
+
 /** A loop that hangs has no state for it: its last poll grows old. */
 export function isPolling(loop: LoopStatus | undefined, world: WiredWorld): boolean {
-  const pollEveryMs = world.set.reconciler?.pollEveryMs ?? usualPollMs;
-  return loop !== undefined && world.clock.nowMs() - Date.parse(loop.lastPollAt) < 3 * pollEveryMs + hangMs;
+  const oldestMs = world.clock.nowMs() - 3 * pollEveryMs(world) - hangMs;
+  return loop !== undefined && Date.parse(loop.lastPollAt) > oldestMs;
 }
 
 async function answer(url: string, response: ServerResponse, facts: StatusFacts): Promise<void> {

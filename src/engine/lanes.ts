@@ -3,7 +3,7 @@
 const lanesCount = 8;
 
 /** `work` of every item, in order; the first failure is thrown when no lane works any more. */
-export async function inLanes<T, R>(
+export async function mapInLanes<T, R>(
   items: readonly T[],
   work: (item: T, index: number) => Promise<R>,
 ): Promise<readonly R[]> {

@@ -1,4 +1,4 @@
-/** What every engine asks of the folder it restores into, and how a path is typed. */
+/** What every engine asks of the folder it restores into. */
 import { readdir } from "node:fs/promises";
 import { HoldfastError } from "../errors.ts";
 
@@ -14,9 +14,4 @@ export async function requireEmpty(path: string): Promise<void> {
   });
   if (names.length === 0) return;
   throw new HoldfastError("target-not-empty", `'${path}' is not empty (${names.slice(0, 3).join(", ")})`);
-}
-
-/** One word for a shell; plain paths stay as they are. */
-export function quoteShell(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

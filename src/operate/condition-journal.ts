@@ -67,25 +67,28 @@ function keyOf({ policy, kind }: { readonly policy: string; readonly kind: Condi
   return `${policy}\n${kind}`;
 }
 
-/** Episodes of one policy that had not ended before `fromAt`, oldest first. */
-export async function episodesSince(
+/** By policy its episodes that had not ended before `fromAt`, oldest first; none for a policy without any. */
+export async function episodesByPolicy(
   world: Pick<World, "recall">,
-  policy: string,
   fromAt: Instant,
-): Promise<readonly Episode[]> {
-  const open = new Map<string, Episode>();
-  const ended: Episode[] = [];
+): Promise<ReadonlyMap<string, readonly Episode[]>> {
+  const open = new Map<string, Note>();
+  const found = new Map<string, Episode[]>();
+  const add = ({ policy, kind, severity, message, at }: Note, toAt?: Instant): void => {
+    if (toAt !== undefined && toAt < fromAt) return;
+    const episode = { kind, severity, message, fromAt: at, ...(toAt === undefined ? {} : { toAt }) };
+    found.set(policy, [...(found.get(policy) ?? []), episode]);
+  };
   for (const note of await world.recall<Note>(journal)) {
-    if (note.policy !== policy) continue;
-    const { kind, severity, message, at } = note;
     const began = open.get(keyOf(note));
-    if (note.event === "began") open.set(keyOf(note), { kind, severity, message, fromAt: at });
+    if (note.event === "began") open.set(keyOf(note), note);
     else if (began !== undefined) {
       open.delete(keyOf(note));
-      ended.push({ ...began, toAt: at });
+      add(began, note.at);
     }
   }
-  return [...ended, ...open.values()]
-    .filter((episode) => episode.toAt === undefined || episode.toAt >= fromAt)
-    .sort((a, b) => (a.fromAt < b.fromAt ? -1 : a.fromAt > b.fromAt ? 1 : a.kind < b.kind ? -1 : 1));
+  for (const began of open.values()) add(began);
+  for (const episodes of found.values())
+    episodes.sort((a, b) => (a.fromAt < b.fromAt ? -1 : a.fromAt > b.fromAt ? 1 : a.kind < b.kind ? -1 : 1));
+  return found;
 }

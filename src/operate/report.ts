@@ -8,11 +8,12 @@ import { type RestoreCardEntry, type RestoreCardInput, renderRestoreCard } from 
 import { redact } from "../secret.ts";
 import type { Looks } from "../state/coverage.ts";
 import type { Run } from "../state/job.ts";
-import { episodesSince } from "./condition-journal.ts";
+import { episodesByPolicy } from "./condition-journal.ts";
 import { proofOf } from "./explain-restore.ts";
 import { coverageOf } from "./look-around.ts";
 import type { Observation } from "./observe.ts";
 import { linkReport, type ReadReportFile } from "./report-chain.ts";
+import { inRestoreOrder } from "./stack.ts";
 import { statusOf } from "./status.ts";
 import type { World } from "./world.ts";
 
@@ -64,10 +65,7 @@ export async function writeReport(
 async function restoreCard(world: World, seen: Observation, input: ReportInput): Promise<RestoreCardInput> {
   const entries: RestoreCardEntry[] = [];
   const missing: { policy: string; cause: string }[] = [];
-  const inOrder = world.set.policies
-    .map((policy) => ({ policy, facts: componentFacts(policy.component) }))
-    .sort((a, b) => a.facts.restoreOrder - b.facts.restoreOrder);
-  for (const { policy, facts } of inOrder) {
+  for (const { policy } of inRestoreOrder(world.set.policies.map((policy) => ({ policy })))) {
     const catalogue = seen.catalogues.get(policy.name);
     const store = world.set.stores.find((s) => s.name === policy.store.name);
     if (!world.hasEngine(policy) || store === undefined) {
@@ -92,7 +90,7 @@ async function restoreCard(world: World, seen: Observation, input: ReportInput):
     }
     entries.push({
       policy: policy.name,
-      title: facts.title,
+      title: componentFacts(policy.component).title,
       proof: proofOf(point.verdicts.at(-1)),
       recipe: (await world.engine(policy)).byHand(chain),
       chain,
@@ -108,6 +106,7 @@ async function gather(world: World, seen: Observation, facts: ReportFacts): Prom
   const fromAt = instant(nowMs - weekMs);
   const { healths, notBuilt } = statusOf(world, seen, facts.looks);
   const pruned = await world.recall<PrunedPoint & { readonly policy: string }>("pruned");
+  const episodes = await episodesByPolicy(world, fromAt);
   const policies: PolicyReport[] = [];
   for (const health of healths) {
     const policy = world.set.policies.find((p) => p.name === health.policy);
@@ -125,7 +124,7 @@ async function gather(world: World, seen: Observation, facts: ReportFacts): Prom
       health,
       ...(catalogue === undefined ? {} : { catalogue }),
       runs,
-      episodes: await episodesSince(world, policy.name, fromAt),
+      episodes: episodes.get(policy.name) ?? [],
       prune: pruned.filter((p) => p.policy === policy.name && p.at >= fromAt),
       drills,
     });

@@ -4,9 +4,9 @@
  */
 import { instant } from "../catalogue/instant.ts";
 import type { Check, Verdict } from "../catalogue/manifest.ts";
-import { isScheduledByTool } from "../component.ts";
 import { HoldfastError } from "../errors.ts";
 import type { PolicyFacts } from "../health/time-travel.ts";
+import { isInStack } from "../plan/jobs.ts";
 import type { ProofLevel } from "../policy/model.ts";
 import { planRestore } from "../recovery/chain.ts";
 import { factsOf } from "./at.ts";
@@ -51,8 +51,7 @@ export async function verifyAll(
   const seed = options.seed ?? (world.revision === "" ? "no-revision" : world.revision);
   const facts: PolicyFacts[] = [];
   for (const policy of world.set.policies) {
-    const hasPoints = !isScheduledByTool(policy.component, policy.capture.method);
-    if (world.hasEngine(policy) && hasPoints && !policy.suspended) facts.push(await factsOf(world, policy));
+    if (world.hasEngine(policy) && isInStack(policy)) facts.push(await factsOf(world, policy));
   }
   const plan = planStack(facts, chooseInstantMs(world, facts, seed));
   const missing = plan.leftOut[0];
@@ -121,7 +120,7 @@ async function standTogether(world: World, plan: StackPlan, seed: string): Promi
     world.step(`level 6, ${index + 1} of ${plan.members.length}: ${policy.name} as of ${member.stateAt}`);
     const begunAtMs = world.clock.nowMs();
     const repository = await world.repository(policy);
-    const names = segmentNames(world, policy, catalogue);
+    const names = await segmentNames(world, policy, catalogue);
     const { point } = planRestore({
       catalogue,
       target: { kind: "time", at: plan.at },

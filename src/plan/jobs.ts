@@ -43,13 +43,15 @@ export function desiredJobs(set: PolicySet, builtKinds: readonly ComponentKind[]
     notes.push({ policy: policy.name, severity: "critical", message });
   }
   if (set.reconciler !== undefined) {
-    const built = set.policies.filter(
-      (p) =>
-        builtKinds.includes(p.component) && !p.suspended && !isScheduledByTool(p.component, p.capture.method),
-    );
+    const built = set.policies.filter((p) => builtKinds.includes(p.component) && isInStack(p));
     jobs.push(...stackJob(set.reconciler, built), reportJob(set.reconciler));
   }
   return { jobs, notes };
+}
+
+/** Whether a policy belongs to the whole stack, which is proved at once: nobody has stopped it, and it makes points. */
+export function isInStack({ suspended, component, capture }: Policy): boolean {
+  return !suspended && !isScheduledByTool(component, capture.method);
 }
 
 function captureJobs(policy: Policy): readonly Job[] {

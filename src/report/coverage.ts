@@ -1,7 +1,7 @@
 /** What is in a backup and what is not: for a terminal, and as a section of the report. */
 import { type Coverage, type CoverageItem, isAllCovered, type WaiverOf } from "../health/coverage.ts";
 import { codeSpan, escapeMarkdown, oneLine } from "./escape.ts";
-import { type Cell, code, markdownTable } from "./markdown-table.ts";
+import { type Cell, capped, code } from "./markdown-table.ts";
 import { type Paint, textTable } from "./text-table.ts";
 import { count } from "./units.ts";
 
@@ -11,8 +11,6 @@ export interface CoverageTextOptions {
   /** Show what is covered and set aside too. */
   readonly all: boolean;
 }
-
-const mostRows = 50;
 
 /** What needs somebody first, the verdict last. */
 export function renderCoverage(coverage: Coverage, options: CoverageTextOptions): string {
@@ -71,11 +69,11 @@ export function coverageLines(coverage: Coverage | undefined): readonly string[]
   const waived = coverage.items.filter((i) => i.class === "waived");
   return [
     `${escapeMarkdown(summaryOf(coverage))}.`,
-    ...capped(
+    ...section(
       ["In no backup", "Source", "Why"],
       uncovered.map((i): readonly Cell[] => [code(i.item), i.source, whyOf(i)]),
     ),
-    ...capped(
+    ...section(
       ["Accepted", "Source", "Reason", "Owner", "Until"],
       waived.map((i): readonly Cell[] => [
         code(i.item),
@@ -100,10 +98,6 @@ function listed(heading: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : ["", heading, "", ...lines.map((line) => `- ${line}`)];
 }
 
-/** A long table is cut and says so; the JSON beside the report has all rows. */
-function capped(headings: readonly string[], rows: readonly (readonly Cell[])[]): readonly string[] {
-  if (rows.length === 0) return [];
-  const more =
-    rows.length > mostRows ? ["", `… and ${rows.length - mostRows} more, in the JSON beside this file.`] : [];
-  return ["", ...markdownTable(headings, rows.slice(0, mostRows)), ...more];
+function section(headings: readonly string[], rows: readonly (readonly Cell[])[]): readonly string[] {
+  return rows.length === 0 ? [] : ["", ...capped(headings, rows)];
 }

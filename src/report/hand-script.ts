@@ -2,6 +2,7 @@
 import type { HandRecipe } from "../catalogue/hand-recipe.ts";
 import type { Manifest } from "../catalogue/manifest.ts";
 import type { Codec, StoreSettings } from "../policy/model.ts";
+import { shellQuote } from "../shell-word.ts";
 
 export interface HandScriptInput {
   readonly recipe: HandRecipe;
@@ -9,11 +10,6 @@ export interface HandScriptInput {
   readonly chain: readonly Manifest[];
   readonly store: StoreSettings;
   readonly prefix: string;
-}
-
-/** For `'…'` in sh. */
-export function shellQuote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 const suffixes: Readonly<Record<Codec, string>> = { none: "", gzip: ".gz", zstd: ".zst" };

@@ -66,6 +66,15 @@ export function checksJson(
   return { ...facts, ok, checks: checks.map(({ name, ok, detail }) => ({ name, ok, detail })) };
 }
 
+/** Checks of several policies in one list, each under the policy's name. */
+export function checksOfAll(
+  policies: readonly { readonly policy: string; readonly checks: readonly Check[] }[],
+): readonly Check[] {
+  return policies.flatMap(({ policy, checks }) =>
+    checks.map((c) => ({ ...c, name: `${policy}: ${c.name}` })),
+  );
+}
+
 /** For `verify`: good only when the level that was asked for is reached. */
 export function verdictJson(verdict: Verdict): ReturnType<typeof checksJson> {
   const { policy, point, level, asked, at, durationMs, measured } = verdict;

@@ -1,4 +1,5 @@
 /** Sections of what is not as it should be: conditions that hold, failures and what closed them, waivers. */
+import { isOver } from "../policy/waiver-end.ts";
 import type { Condition } from "../state/health.ts";
 import { codeSpan, escapeMarkdown } from "./escape.ts";
 import type { Evidence } from "./evidence.ts";
@@ -9,7 +10,7 @@ import { type Cell, capped, code, markdownTable } from "./markdown-table.ts";
 import { count, formatInstant } from "./units.ts";
 
 const severitySign = { critical: "🔴", warning: "🟡", info: "⚪" } as const;
-const dayMs = 86_400_000;
+const soonMs = 14 * 86_400_000;
 
 /** Conditions that hold, each with the next command; failures of the time, each with what closed it. */
 export function failureLines(
@@ -93,10 +94,9 @@ export function waiverLines(input: ReportInput, { link }: Evidence): readonly st
 }
 
 function stateOf(until: string, nowMs: number): string {
-  const endMs = Date.parse(until) + dayMs;
-  if (Number.isNaN(endMs)) return "🔴 no date";
-  if (endMs <= nowMs) return "🔴 ran out";
-  return endMs - nowMs <= 14 * dayMs ? "🟡 runs out within two weeks" : "⚪ in force";
+  if (Number.isNaN(Date.parse(until))) return "🔴 no date";
+  if (isOver(until, nowMs)) return "🔴 ran out";
+  return isOver(until, nowMs + soonMs) ? "🟡 runs out within two weeks" : "⚪ in force";
 }
 
 /** What whoever asked for the report has to say, and of what it says nothing. */

@@ -23,9 +23,9 @@ import { objectivesSvg } from "./svg-objectives.ts";
 import { reachSvg } from "./svg-reach.ts";
 import { retentionSvg } from "./svg-retention.ts";
 import { sizesSvg } from "./svg-sizes.ts";
-import { uncoveredBy } from "./uncovered.ts";
 import { formatInstant, isoWeek } from "./units.ts";
 import { moodSign, overallVerdict } from "./verdict.ts";
+import { kindsWithoutPolicy } from "./without-policy.ts";
 
 /** `2026/W47`: the ISO week the report's time ends in. */
 export function reportName(input: Pick<ReportInput, "toAt" | "nowMs">): string {
@@ -42,7 +42,7 @@ export function renderReport(given: ReportInput): ReadonlyMap<string, string> {
   const input = inOrder(given);
   const name = reportName(input);
   const judged = judgePolicies(input);
-  const json = `${JSON.stringify(reportFacts(input, judged, name, uncoveredBy(input)), null, 2)}\n`;
+  const json = `${JSON.stringify(reportFacts(input, judged, name, kindsWithoutPolicy(input)), null, 2)}\n`;
   const files = new Map<string, string>();
   for (const [path, svg] of drawPictures(input, judged, name)) files.set(path, svg);
   files.set(`${name}.md`, reportMarkdown(input, judged, name, openEvidence(json, `${name.slice(5)}.json`)));
@@ -157,7 +157,7 @@ function reportMarkdown(
     "",
     ...remarkLines(
       input,
-      uncoveredBy(input).map((u) => u.title),
+      kindsWithoutPolicy(input).map((u) => u.title),
     ),
     "## What can be restored",
     "",

@@ -4,8 +4,8 @@ import { describeKeep } from "../retention/calendar.ts";
 import type { ReportInput } from "./input.ts";
 import { listPoints, pointStatus } from "./json.ts";
 import type { JudgedPolicy } from "./judged.ts";
-import type { Uncovered } from "./uncovered.ts";
 import { overallVerdict } from "./verdict.ts";
+import type { KindWithoutPolicy } from "./without-policy.ts";
 
 /** With more, the oldest are counted alone: their manifests lie in the store. */
 const mostPoints = 2000;
@@ -14,7 +14,7 @@ export function reportFacts(
   input: ReportInput,
   judged: readonly JudgedPolicy[],
   name: string,
-  uncovered: readonly Uncovered[],
+  withoutPolicy: readonly KindWithoutPolicy[],
 ): Readonly<Record<string, unknown>> {
   const verdict = overallVerdict(
     input.policies.map((p) => p.health),
@@ -37,7 +37,7 @@ export function reportFacts(
     sentence: verdict.sentence,
     remarks: input.remarks,
     notBuilt: input.notBuilt,
-    uncovered,
+    withoutPolicy,
     coverage: input.coverage ?? null,
     allowedShare,
     failuresCount: judged.reduce((sum, p) => sum + p.failures.count, 0),

@@ -154,15 +154,19 @@ export class BareCopy {
     return text.trim() === "" ? undefined : text.trim();
   }
 
-  /** Whether `commit` has `ancestor` in its history. A copy that cannot tell throws, and is mended. */
-  async descends(commit: string, ancestor: string): Promise<boolean> {
-    const isKnown = await this.git()
-      .raw(["cat-file", "-e", `${ancestor}^{commit}`])
+  async hasCommit(commit: string): Promise<boolean> {
+    return this.git()
+      .raw(["cat-file", "-e", `${commit}^{commit}`])
       .then(
         () => true,
         () => false,
       );
-    if (isKnown) return (await this.git().raw(["merge-base", ancestor, commit])).trim() === ancestor;
+  }
+
+  /** Whether `commit` has `ancestor` in its history. A copy that cannot tell throws, and is mended. */
+  async descends(commit: string, ancestor: string): Promise<boolean> {
+    if (await this.hasCommit(ancestor))
+      return (await this.git().raw(["merge-base", ancestor, commit])).trim() === ancestor;
     // Gone with a rewritten branch, or lost by a broken copy: only a whole walk tells.
     await this.git().raw(["rev-list", "--count", commit]);
     return false;

@@ -60,14 +60,7 @@ export function openGitSource(options: GitSourceOptions): PolicySource {
         const format = `--format=%(trailers:key=${name},valueonly,unfold,separator=%x0A)`;
         const log = (...range: readonly string[]) =>
           copy.git().raw(["log", format, ...range, "--end-of-options", commit, "--"]);
-        const isKnown = await copy
-          .git()
-          .raw(["cat-file", "-e", `${sinceCommit}^{commit}`])
-          .then(
-            () => true,
-            () => false,
-          );
-        const text = isKnown
+        const text = (await copy.hasCommit(sinceCommit))
           ? await log(`--max-count=${mostCommits}`, `^${sinceCommit}`)
           : await log("--max-count=1");
         return text

@@ -6,6 +6,7 @@ import { builtKinds } from "../../engine/engines.ts";
 import { HoldfastError } from "../../errors.ts";
 import type { PolicyFile } from "../../policy/model.ts";
 import { adoptionJson, renderAdoption } from "../../report/adoption.ts";
+import { shellWord } from "../../shell-word.ts";
 import { systemClock } from "../../time/clock.ts";
 import { paintFor, print, printJson } from "../console.ts";
 import { verbCommand } from "../options.ts";
@@ -127,17 +128,13 @@ function commandsAfter(
     ...(own === undefined ? {} : { HOLDFAST_NAMESPACE: own.namespace }),
     ...(own === undefined || own.image === "" ? {} : { HOLDFAST_IMAGE: own.image }),
   };
-  const set = Object.entries(variables).map(([name, value]) => `${name}=${quoted(value)} `);
+  const set = Object.entries(variables).map(([name, value]) => `${name}=${shellWord(value)} `);
   const level =
     own === undefined || ["", "warn"].includes(own.logLevel) ? "" : ` --log-level ${own.logLevel}`;
   return [
-    `holdfast lint ${quoted(to)}`,
-    `${set.join("")}holdfast plan --policies ${quoted(to)} --platform kubernetes${level}`,
+    `holdfast lint ${shellWord(to)}`,
+    `${set.join("")}holdfast plan --policies ${shellWord(to)} --platform kubernetes${level}`,
   ];
-}
-
-function quoted(word: string): string {
-  return /^[\w./:@%^~+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 function parseName(text: string): string {

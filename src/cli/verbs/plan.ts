@@ -11,6 +11,7 @@ import { renderPlanMarkdown } from "../../report/plan-markdown.ts";
 import { renderReviewComment } from "../../report/review-comment.ts";
 import { renderReview } from "../../report/review-text.ts";
 import { renderPlan } from "../../report/tables.ts";
+import { shellWord } from "../../shell-word.ts";
 import { columns, complain, paintFor, print, printJson } from "../console.ts";
 import { storedAt } from "../frozen-review.ts";
 import { requireLintClean } from "../lint-gate.ts";
@@ -26,7 +27,7 @@ import {
 import { type PullRequestOptions, postReview } from "../pull-request.ts";
 import { openPlatform } from "../reconciler.ts";
 import { makeReview, type ReviewRequest, readSnapshot, stocksOf } from "../review.ts";
-import { parsePrice } from "../review-options.ts";
+import { parsePrice, usualOutlook } from "../review-options.ts";
 import { parsePull } from "./comment.ts";
 
 interface PlanCommandOptions extends SharedOptions, PullRequestOptions {
@@ -57,8 +58,8 @@ export function planCommand(): Command {
     .option("--post", "put the review on its pull request as one comment, or edit the one there")
     .option("--pull <n>", "number of the pull request; GITHUB_REF's when not given", parsePull)
     .option("--as-of <instant>", "judge as of then and leave out points stored later", parseInstant)
-    .option("--days <n>", "how far ahead a review looks", parseWholeNumber(1, 4000), 400)
-    .option("--price <n>", "price of one GiB for a month", parsePrice, 0.023)
+    .option("--days <n>", "how far ahead a review looks", parseWholeNumber(1, 4000), usualOutlook.days)
+    .option("--price <n>", "price of one GiB for a month", parsePrice, usualOutlook.pricePerGibMonth)
     .action(async (options: PlanCommandOptions) => {
       if (options.base !== undefined) {
         const made = await review(options, options.base);
@@ -122,19 +123,15 @@ function wholeSeconds(ms: number): number {
 function commandOf(options: PlanCommandOptions, asOfMs: number): ReviewRequest["command"] {
   const { snapshot, offline, days, price, policies } = options;
   return (base, head) => {
-    const parts = ["holdfast plan", `--policies ${quoted(policies)}`, `--base ${base}`];
+    const parts = ["holdfast plan", `--policies ${shellWord(policies)}`, `--base ${base}`];
     if (head !== "") parts.push(`--head ${head}`);
-    if (snapshot !== undefined) parts.push(`--snapshot ${quoted(snapshot)}`);
+    if (snapshot !== undefined) parts.push(`--snapshot ${shellWord(snapshot)}`);
     else if (offline === true) parts.push("--offline");
     parts.push(`--as-of ${new Date(asOfMs).toISOString()}`);
-    if (days !== 400) parts.push(`--days ${days}`);
-    if (price !== 0.023) parts.push(`--price ${price}`);
+    if (days !== usualOutlook.days) parts.push(`--days ${days}`);
+    if (price !== usualOutlook.pricePerGibMonth) parts.push(`--price ${price}`);
     return parts.join(" ");
   };
-}
-
-function quoted(word: string): string {
-  return /^[\w./:@%^~+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** @throws usage for a review that no reconciler would come to again */

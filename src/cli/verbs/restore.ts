@@ -6,7 +6,7 @@ import { explainRestore, type RestoreExplanation } from "../../operate/explain-r
 import { findPolicy } from "../../operate/find-policy.ts";
 import { type RestoreOutcome, restore } from "../../operate/restore.ts";
 import { explainRestoreAll, restoreAll } from "../../operate/restore-all.ts";
-import { checksJson } from "../../report/json.ts";
+import { checksJson, checksOfAll } from "../../report/json.ts";
 import { renderStackExplanation, renderStackRestore } from "../../report/stack-text.ts";
 import { formatSize } from "../../size.ts";
 import { formatDuration } from "../../time/duration.ts";
@@ -107,10 +107,8 @@ async function restoreStack(
     const start = options.start === true;
     const ignoreRoom = options.ignoreRoom === true;
     const { exitStatus, ...outcome } = await restoreAll(world, { atMs, directory, start, ignoreRoom });
-    const checks = outcome.policies.flatMap((p) =>
-      p.checks.map((c) => ({ ...c, name: `${p.policy}: ${c.name}` })),
-    );
-    if (options.format === "json") printJson(checksJson(outcome.ok, checks, { ...outcome }));
+    if (options.format === "json")
+      printJson(checksJson(outcome.ok, checksOfAll(outcome.policies), { ...outcome }));
     else print(renderStackRestore(outcome, text));
     if (!outcome.ok) process.exitCode = exitStatus;
   });

@@ -3,7 +3,7 @@ import { findPolicy } from "../../operate/find-policy.ts";
 import { verify } from "../../operate/verify.ts";
 import { verifyAll } from "../../operate/verify-all.ts";
 import type { ProofLevel } from "../../policy/model.ts";
-import { checksJson } from "../../report/json.ts";
+import { checksJson, checksOfAll } from "../../report/json.ts";
 import { renderStackVerdicts } from "../../report/stack-text.ts";
 import { renderVerdict } from "../../report/tables.ts";
 import { columns, paintFor, print, printJson } from "../console.ts";
@@ -76,9 +76,7 @@ async function proveStack(name: string | undefined, options: VerifyCommandOption
   }
   await inWorld(options, async (world) => {
     const outcome = await verifyAll(world, options.seed === undefined ? {} : { seed: options.seed });
-    const checks = outcome.verdicts.flatMap(({ policy, checks }) =>
-      checks.map((c) => ({ ...c, name: `${policy}: ${c.name}` })),
-    );
+    const checks = checksOfAll(outcome.verdicts);
     const failed = checks.find((c) => !c.ok);
     await recordResult(
       failed === undefined

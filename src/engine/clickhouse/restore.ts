@@ -5,9 +5,10 @@ import type { ToolPlace } from "../../catalogue/artifact.ts";
 import type { Artifact, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import { rememberSecret } from "../../secret.ts";
+import { shellWord } from "../../shell-word.ts";
 import type { EngineContext, Restored, RestoreRequest } from "../engine.ts";
 import { requirePoint } from "../point-target.ts";
-import { quoteShell, requireEmpty } from "../target-folder.ts";
+import { requireEmpty } from "../target-folder.ts";
 import { backupArtifact } from "./capture.ts";
 import { compareTables } from "./compare.ts";
 import { askText, run } from "./connection.ts";
@@ -53,7 +54,7 @@ export async function restore(context: EngineContext, request: RestoreRequest): 
     return {
       directory,
       restoredBytes: Number(sizeBytes),
-      startCommand: `${await programNameOf(context)} server --config-file=${quoteShell(join(directory, settingsFile))}`,
+      startCommand: `${await programNameOf(context)} server --config-file=${shellWord(join(directory, settingsFile))}`,
       checks,
     };
   } finally {

@@ -6,8 +6,9 @@ import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
+import { shellWord } from "../../shell-word.ts";
 import type { EngineContext, RecoveryTarget, Restored, RestoreRequest } from "../engine.ts";
-import { quoteShell, requireEmpty } from "../target-folder.ts";
+import { requireEmpty } from "../target-folder.ts";
 import type { ArchiveFacts } from "./archive.ts";
 import { archiveArtifact } from "./capture.ts";
 import { archiveCheck, archiveOf, readArchiveFile } from "./inspect.ts";
@@ -97,7 +98,7 @@ function requireReachable(target: RecoveryTarget, manifest: Manifest): void {
 }
 
 function startCommand(directory: string, facts: ArchiveFacts, replay: Replay): string {
-  const folder = quoteShell(directory);
+  const folder = shellWord(directory);
   const uri = `mongodb://127.0.0.1:${usualPort}/?directConnection=true`;
   return [
     `mkdir -p ${folder}/data`,

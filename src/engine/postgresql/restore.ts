@@ -7,8 +7,9 @@ import { copyFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
+import { shellWord } from "../../shell-word.ts";
 import type { EngineContext, RecoveryTarget, Restored, RestoreRequest } from "../engine.ts";
-import { quoteShell, requireEmpty } from "../target-folder.ts";
+import { requireEmpty } from "../target-folder.ts";
 import { fetchWal } from "./fetch-wal.ts";
 import { giveToServer, isThere } from "./folders.ts";
 import { programsOf, serverUser } from "./programs.ts";
@@ -28,7 +29,7 @@ export async function restore(context: EngineContext, given: RestoreRequest): Pr
   const fetched = await fetchWal(context, request, wal);
   await writeRecoverySettings(context, dataDirectory, wal, request.target, manifest);
   const program = await programsOf(context, majorOf(manifest)).path("pg_ctl");
-  const start = `${program} -D ${quoteShell(dataDirectory)} -o '-k ${dataDirectory}' -w start`;
+  const start = `${program} -D ${shellWord(dataDirectory)} -o '-k ${dataDirectory}' -w start`;
   return {
     directory,
     restoredBytes: await sizeOf(context, dataDirectory),

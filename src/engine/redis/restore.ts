@@ -5,9 +5,10 @@
 import { mkdir, readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { HoldfastError } from "../../errors.ts";
+import { shellWord } from "../../shell-word.ts";
 import type { EngineContext, Restored, RestoreRequest } from "../engine.ts";
 import { requirePoint } from "../point-target.ts";
-import { quoteShell, requireEmpty } from "../target-folder.ts";
+import { requireEmpty } from "../target-folder.ts";
 import { snapshotArtifact } from "./capture.ts";
 import { decode } from "./decode.ts";
 
@@ -43,6 +44,6 @@ async function sizeOf(directory: string): Promise<number> {
 }
 
 function startCommand(directory: string): string {
-  const folder = quoteShell(directory);
+  const folder = shellWord(directory);
   return `redis-server --dir ${folder} --dbfilename ${snapshotArtifact} --appendonly yes --bind 127.0.0.1 --port ${usualPort}`;
 }

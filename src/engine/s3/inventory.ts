@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
-import { inLanes } from "../lanes.ts";
+import { mapInLanes } from "../lanes.ts";
 import { type CompareRules, type Difference, differencesOf, type Pair, pairs } from "./compare.ts";
 import { clientOf, type Side } from "./sides.ts";
 import { listEntries } from "./versions.ts";
@@ -75,7 +75,7 @@ export async function takeInventory(
       await print(JSON.stringify(line));
       if (found.length === 0 && pair.source?.versions[0]?.etag === line.etag) sample.offer(line);
     }
-    const contents = await inLanes(sample.chosen, (line) => compareContents(source, replica, input, line));
+    const contents = await mapInLanes(sample.chosen, (line) => compareContents(source, replica, input, line));
     for (const found of contents) tell(found);
     return { ...sum, examples, sampled: sample.chosen.length };
   } finally {

@@ -5,8 +5,9 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Artifact, Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
+import { shellWord } from "../../shell-word.ts";
 import type { EngineContext, RecoveryTarget, Restored, RestoreRequest } from "../engine.ts";
-import { quoteShell, requireEmpty } from "../target-folder.ts";
+import { requireEmpty } from "../target-folder.ts";
 import { inventoryArtifact } from "./capture.ts";
 import type { InventoryLine } from "./inventory.ts";
 import { mcEnvironment, mcPath } from "./mc.ts";
@@ -37,7 +38,7 @@ export async function restore(context: EngineContext, request: RestoreRequest): 
   return {
     directory,
     restoredBytes: await bytesBelow(join(directory, dataFolder)),
-    startCommand: `mc mirror ${quoteShell(join(directory, dataFolder))} TARGET/BUCKET`,
+    startCommand: `mc mirror ${shellWord(join(directory, dataFolder))} TARGET/BUCKET`,
     checks,
   };
 }

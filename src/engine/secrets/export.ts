@@ -3,7 +3,7 @@
  * read once more until a whole pass finds nothing new.
  */
 import type { EngineContext } from "../engine.ts";
-import { inLanes } from "../lanes.ts";
+import { mapInLanes } from "../lanes.ts";
 import type { Api } from "./api.ts";
 import { keyed } from "./fingerprint.ts";
 import { canonical } from "./json.ts";
@@ -108,7 +108,7 @@ export async function exportMountOf(
     const changed = [...now.keys()].filter((path) => now.get(path) !== before.get(path));
     settled = pass > 1 && changed.length === 0 && now.size === before.size;
     for (const [i, secret] of (
-      await inLanes(changed, (path) => readSecret(api, mount, path, versions))
+      await mapInLanes(changed, (path) => readSecret(api, mount, path, versions))
     ).entries()) {
       const path = changed[i] ?? "";
       if (secret === undefined) read.delete(path);

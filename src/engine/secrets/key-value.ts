@@ -3,7 +3,7 @@
  * @see https://openbao.org/api-docs/secret/kv/
  */
 import { HoldfastError } from "../../errors.ts";
-import { inLanes } from "../lanes.ts";
+import { mapInLanes } from "../lanes.ts";
 import { type Api, escapePath } from "./api.ts";
 import { keyed } from "./fingerprint.ts";
 import { canonical } from "./json.ts";
@@ -61,7 +61,7 @@ export async function findMounts(api: Api, wanted: readonly string[] | undefined
     }
     return { mounts: all.filter(([, m]) => m.type === "kv").map(([path, m]) => mountOf(path, m)), others };
   }
-  const mounts = await inLanes(wanted, async (path) => {
+  const mounts = await mapInLanes(wanted, async (path) => {
     const place = escapePath(path.replace(/\/$/, ""));
     const facts = (await api.read(`sys/internal/ui/mounts/${place}`)) as MountFacts | undefined;
     if (facts?.type === "kv") return mountOf(path, facts);
@@ -86,7 +86,7 @@ export async function listPaths(api: Api, mount: Mount): Promise<readonly string
   const paths: string[] = [];
   let folders: readonly string[] = [""];
   while (folders.length > 0) {
-    const listed = await inLanes(folders, async (folder) => {
+    const listed = await mapInLanes(folders, async (folder) => {
       const keys = await api.list(`${root}${escapePath(folder)}`);
       return keys.map((key) => `${folder}${key}`);
     });
@@ -100,7 +100,7 @@ export async function listPaths(api: Api, mount: Mount): Promise<readonly string
 /** Cheap for version 2; version 1 has no markers, so its values are read and digested with `key`. */
 export async function readMarkers(api: Api, mount: Mount, key: string): Promise<Markers> {
   const paths = (await listPaths(api, mount)).filter((path) => path !== canaryPath);
-  const marks = await inLanes(paths, async (path) => {
+  const marks = await mapInLanes(paths, async (path) => {
     const place = placeOf(mount, "metadata", path);
     const read = await api.read(place);
     if (read === undefined) return "";
@@ -170,7 +170,7 @@ export async function readConfig(api: Api, mount: Mount): Promise<ExportedMount[
 /** All ACL policies but `root`, which every server has and nobody can change. */
 export async function readPolicies(api: Api): Promise<ExportedPolicies> {
   const names = (await api.list("sys/policies/acl")).filter((name) => name !== "root").sort();
-  const policies = await inLanes(names, async (name) => {
+  const policies = await mapInLanes(names, async (name) => {
     const policy = (await api.read(`sys/policies/acl/${escapePath(name)}`))?.["policy"];
     return { name, policy: String(policy ?? "") };
   });

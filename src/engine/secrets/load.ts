@@ -1,7 +1,7 @@
 /** Puts exported documents into a server: mounts, every version under its own number, policies. */
 import { HoldfastError } from "../../errors.ts";
 import type { Clock } from "../../time/clock.ts";
-import { inLanes } from "../lanes.ts";
+import { mapInLanes } from "../lanes.ts";
 import { type Api, escapePath } from "./api.ts";
 import type { ExportedMount, ExportedSecret, NamedDocument } from "./model.ts";
 
@@ -21,7 +21,7 @@ export async function loadDocuments(
   for (const { document } of documents) {
     if (document.kind === "KeyValueMount") {
       await enable(api, document, clock, signal);
-      await inLanes(document.secrets, (secret) => loadSecret(api, document, secret));
+      await mapInLanes(document.secrets, (secret) => loadSecret(api, document, secret));
       if (document.version === 2) await api.write(`${escapePath(document.mount)}config`, document.config);
       count += document.secrets.length;
     } else if (document.kind === "AclPolicies") {

@@ -3,9 +3,10 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
+import { shellWord } from "../../shell-word.ts";
 import type { EngineContext, Restored, RestoreRequest, WatchedPoint } from "../engine.ts";
 import { requirePoint } from "../point-target.ts";
-import { quoteShell, requireEmpty } from "../target-folder.ts";
+import { requireEmpty } from "../target-folder.ts";
 import { snapshotArtifact } from "./capture.ts";
 import { readDocuments, readKey } from "./documents.ts";
 import { fingerprintOf } from "./fingerprint.ts";
@@ -28,7 +29,7 @@ export async function restore(context: EngineContext, request: RestoreRequest): 
     return {
       directory,
       restoredBytes: snapshot.plainSizeBytes,
-      startCommand: `bao operator raft snapshot restore -force ${quoteShell(path)}`,
+      startCommand: `bao operator raft snapshot restore -force ${shellWord(path)}`,
       checks: [],
     };
   }
@@ -67,7 +68,7 @@ export async function checkedDocuments(
 }
 
 function startCommand(directory: string, documents: readonly NamedDocument[]): string {
-  const folder = quoteShell(directory);
+  const folder = shellWord(directory);
   const objects = documents.filter(({ document }) => document.kind === "List");
   return [
     ...(objects.length < documents.length

@@ -5,8 +5,6 @@ import { settingsOf } from "./settings.ts";
 
 const deadlineMs = 60_000;
 const pageSize = 200;
-/** What leads kubectl to a cluster that the policy does not name: a shell's, or a pod's own. */
-const leading = ["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"] as const;
 
 export interface KubeObject {
   readonly apiVersion?: string;
@@ -67,16 +65,10 @@ export async function openCluster(context: EngineContext, signal?: AbortSignal):
     ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
     ...(name === undefined ? [] : [`--context=${name}`]),
   ];
-  const env = Object.fromEntries(
-    leading.flatMap((variable) => {
-      const value = process.env[variable];
-      return value === undefined ? [] : [[variable, value]];
-    }),
-  );
   const run = async (args: readonly string[], input?: KubeObject): Promise<string> => {
     const { stdout } = await context.exec
       .run(
-        { argv: [program, ...where, ...args], env },
+        { argv: [program, ...where, ...args] },
         {
           deadlineMs,
           ...(signal === undefined ? {} : { signal }),

@@ -3,9 +3,10 @@ import { mkdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Artifact, Check, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
+import { shellWord } from "../../shell-word.ts";
 import type { EngineContext, Restored, RestoreRequest } from "../engine.ts";
 import { requirePoint } from "../point-target.ts";
-import { quoteShell, requireEmpty } from "../target-folder.ts";
+import { requireEmpty } from "../target-folder.ts";
 import { fetchObject } from "./bucket.ts";
 import { inventoryArtifact, placeArtifact } from "./capture.ts";
 import { type InventoryLine, inventoryLines, nameOf, readInventory, unpack } from "./inventory.ts";
@@ -25,7 +26,7 @@ export async function restore(context: EngineContext, request: RestoreRequest): 
   return {
     directory,
     restoredBytes: unpackedBytes,
-    startCommand: `kubectl apply --recursive --filename ${quoteShell(join(directory, objectsFolder, "resources"))}`,
+    startCommand: `kubectl apply --recursive --filename ${shellWord(join(directory, objectsFolder, "resources"))}`,
     checks: [check],
   };
 }

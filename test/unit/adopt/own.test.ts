@@ -89,6 +89,40 @@ describe("recovering Holdfast's own", () => {
     expect(adoption.notAdopted).toHaveLength(2);
   });
 
+  describe("whose drills run in a namespace of their own", () => {
+    const isDrill = ({ key }: { readonly key: string }): boolean => /verify-[45]$/.test(key);
+    const apart = { variables: ["S3_READ_KEY"] };
+    const home = { ...own, jobs: jobs.filter((j) => !isDrill(j)) };
+    const drills = {
+      ...own,
+      namespace: "holdfast-drills",
+      jobs: jobs.filter(isDrill).map((j) => ({ ...j, apart })),
+      images: ["holdfast:2"],
+    };
+
+    it("is one installation, called by the namespace of everything else", () => {
+      const adoption = adopted({ own: [drills, home] });
+      expect(adoption.files).toHaveLength(files.length);
+      expect(adoption.own).toMatchObject({ namespace: "holdfast", count: jobs.length });
+      expect(adoption.own?.differing).toContain("the runs have 2 images: holdfast:1, holdfast:2");
+      expect(adoption.notAdopted).toEqual([]);
+    });
+
+    it("is two where the drills have other policies, or two homes could be theirs", () => {
+      const bundle = { revision: "fedcba9876543210", files };
+      for (const found of [
+        [home, { ...drills, bundle }],
+        [home, { ...home, namespace: "second" }, drills],
+      ]) {
+        const adoption = adopted({ own: found });
+        expect(adoption.files).toEqual([]);
+        expect(adoption.notAdopted.map((n) => n.what)).toEqual(
+          found.map((o) => `Holdfast in ${o.namespace}`),
+        );
+      }
+    });
+  });
+
   it("gives only what the folder lacks or has otherwise", () => {
     const existing = adopted({ own: [own] }).files;
     expect(adopted({ own: [own] }, { existing }).files).toEqual([]);

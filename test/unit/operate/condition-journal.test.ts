@@ -1,6 +1,6 @@
 /** Conditions come and go; the journal has each episode once, over restarts too. */
 import { describe, expect, it } from "vitest";
-import { episodesSince, openConditionJournal } from "../../../src/operate/condition-journal.ts";
+import { episodesByPolicy, openConditionJournal } from "../../../src/operate/condition-journal.ts";
 import type { Condition } from "../../../src/state/health.ts";
 
 function condition(policy: string, change: Partial<Condition> = {}): Condition {
@@ -38,7 +38,7 @@ describe("the journal of conditions", () => {
     await second.note(world, [condition("redis")]);
     await second.note(world, [condition("redis", { kind: "store-unreachable" })]);
     expect(world.lines).toHaveLength(5);
-    expect(await episodesSince(world, "redis", "2026-11-20T00:00:00.000Z")).toEqual([
+    expect((await episodesByPolicy(world, "2026-11-20T00:00:00.000Z")).get("redis")).toEqual([
       {
         kind: "rpo-missed",
         severity: "critical",
@@ -53,8 +53,8 @@ describe("the journal of conditions", () => {
         fromAt: "2026-11-20T00:05:00.000Z",
       },
     ]);
-    expect(await episodesSince(world, "mongodb", "2026-11-20T00:04:30.000Z")).toEqual([]);
-    expect(await episodesSince(world, "redis", "2026-11-20T00:05:30.000Z")).toHaveLength(1);
+    expect((await episodesByPolicy(world, "2026-11-20T00:04:30.000Z")).get("mongodb")).toBeUndefined();
+    expect((await episodesByPolicy(world, "2026-11-20T00:05:30.000Z")).get("redis")).toHaveLength(1);
   });
 
   it("leaves out what is no failure", async () => {

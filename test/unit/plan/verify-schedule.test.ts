@@ -1,5 +1,6 @@
 /** A proof must be renewed before it is too old, on every day of every year. */
 import { describe, expect, it } from "vitest";
+import { changedFields } from "../../../src/plan/changed.ts";
 import { desiredJobs } from "../../../src/plan/jobs.ts";
 import type { CheckRequirement, PolicySet, ProofLevel } from "../../../src/policy/model.ts";
 import { concerns, type Job } from "../../../src/state/job.ts";
@@ -103,6 +104,11 @@ describe("verification jobs", () => {
     expect([concerns({ policy: "house", policies: ["a"] }, "a"), concerns({ policy: "house" }, "a")]).toEqual(
       [true, false],
     );
+    if (job === undefined) throw new Error("no job of the whole stack");
+    const without = { ...set, policies: set.policies.filter((p) => p.name !== "b") };
+    const [fewer] = desiredJobs(without, ["postgresql"]).jobs.filter((j) => j.argv.includes("--all"));
+    expect(changedFields(job, fewer ?? job)).toContain("policies");
+    expect(changedFields(job, { ...job })).toEqual([]);
     const quiet = { ...set, policies: [policy({ name: "c" })] };
     expect(desiredJobs(quiet, ["postgresql"]).jobs.some((j) => j.argv.includes("--all"))).toBe(false);
   });

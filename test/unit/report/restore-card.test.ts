@@ -4,8 +4,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { handScript, shellQuote } from "../../../src/report/hand-script.ts";
+import { handScript } from "../../../src/report/hand-script.ts";
 import { type RestoreCardEntry, renderRestoreCard } from "../../../src/report/restore-card.ts";
+import { shellQuote } from "../../../src/shell-word.ts";
 import { directorySettings, s3Settings } from "../../servers/settings.ts";
 import { hostile, nowMs, point } from "./fixtures.ts";
 

@@ -2,12 +2,12 @@
 import { componentFacts, componentKinds } from "../component.ts";
 import type { ReportInput } from "./input.ts";
 
-export interface Uncovered {
+export interface KindWithoutPolicy {
   readonly component: string;
   readonly title: string;
 }
 
-export function uncoveredBy(input: ReportInput): readonly Uncovered[] {
+export function kindsWithoutPolicy(input: ReportInput): readonly KindWithoutPolicy[] {
   const named = new Set<string>([
     ...input.policies.map((p) => p.policy.component),
     ...input.notBuilt.map((n) => n.component),
