@@ -6,18 +6,17 @@ import { join } from "node:path";
 const usualPorts = new Set(["5432", "6379", "8200", "9000", "9010", "27017", "8123"]);
 const root = join(import.meta.dirname, "../..");
 
-/** Each with the words around it. `allowed` is the rehearsal's own folder, whose store a restore has to name. */
-export function leaksIn(text: string, allowed: string): readonly string[] {
-  const unsaid = text.replaceAll(`${allowed}/work/store`, "");
+/** Each with the words around it. `folder` is the one the rehearsal worked in. */
+export function leaksIn(text: string, folder: string): readonly string[] {
   // The common name of the loopback says nothing of a machine.
-  const words = [allowed, root, "/tmp/", homedir(), hostname()];
+  const words = [folder, root, "/tmp/", homedir(), hostname()];
   const found = words
     .filter((word) => word.length > 2 && word !== "localhost")
-    .flatMap((word) => placesOf(unsaid, word));
-  const ports = [...unsaid.matchAll(/(?:127\.0\.0\.1|localhost|\[::1\]):([1-9]\d{3,4})\b/g)].flatMap((m) =>
+    .flatMap((word) => placesOf(text, word));
+  const ports = [...text.matchAll(/(?:127\.0\.0\.1|localhost|\[::1\]):([1-9]\d{3,4})\b/g)].flatMap((m) =>
     usualPorts.has(m[1] ?? "") ? [] : [m.index],
   );
-  return [...found, ...ports].map((at) => unsaid.slice(Math.max(0, at - 60), at + 60).replaceAll("\n", " "));
+  return [...found, ...ports].map((at) => text.slice(Math.max(0, at - 60), at + 60).replaceAll("\n", " "));
 }
 
 function placesOf(text: string, word: string): readonly number[] {

@@ -24,8 +24,9 @@ import { leaksIn } from "./leaks.ts";
 import { mongodbInRehearsal } from "./mongodb.ts";
 
 const root = join(import.meta.dirname, "../..");
-/** A report names the store's path, so it is one that could be anybody's. */
 const folder = process.env["HOLDFAST_REHEARSAL_FOLDER"] ?? "/srv/holdfast-rehearsal";
+/** A restore has to name it, so it is one that could be anybody's. */
+const store = process.env["HOLDFAST_REHEARSAL_STORE"] ?? "/srv/backups";
 const reports = join(root, "reports");
 const roundsOfRedis = 3;
 /** The reconciler runs beside it and may hold the lock; a MongoDB that was just put back has a short oplog. */
@@ -114,6 +115,8 @@ async function captureAgain({ stage, policies, verb }: BeforeReport): Promise<vo
 async function main(): Promise<void> {
   if (existsSync(folder) && readdirSync(folder).length > 0)
     throw new Error(`${folder} is not empty; name another one with HOLDFAST_REHEARSAL_FOLDER`);
+  if (existsSync(store))
+    throw new Error(`${store} is there already; name another one with HOLDFAST_REHEARSAL_STORE`);
   mkdirSync(folder, { recursive: true });
   chmodSync(folder, 0o755);
   process.env["TMPDIR"] = folder;
@@ -124,6 +127,7 @@ async function main(): Promise<void> {
         components: [secretsInDemo, mongodbInRehearsal, redisThatPrunes, clickhouseInRehearsal, s3InDemo],
         // A message that names a server names it where its kind usually is.
         choosePort: freePort,
+        store,
         beforeReport: captureAgain,
         remarks,
       },
@@ -142,7 +146,7 @@ async function main(): Promise<void> {
     process.stdout.write(`reports/ holds it now: ${result.report}\n`);
   } finally {
     if (process.env["HOLDFAST_REHEARSAL_KEEP"] === undefined)
-      rmSync(folder, { recursive: true, force: true });
+      for (const path of [folder, store]) rmSync(path, { recursive: true, force: true });
   }
 }
 

@@ -32,6 +32,8 @@ export interface DemoOptions {
 export interface DemoActs {
   readonly components: readonly DemoComponent[];
   readonly choosePort: ChoosePort;
+  /** A new folder for the backups; one in the working folder when not given. */
+  readonly store?: string;
   readonly beforeReport?: (run: BeforeReport) => Promise<void>;
   /** Lines the report carries on top. `servers` are what ran, such as `Redis 7.0.15`. */
   readonly remarks?: (servers: readonly string[], absent: readonly Absent[]) => readonly string[];
@@ -75,7 +77,7 @@ export async function runDemo(options: DemoOptions, acts: DemoActs): Promise<Dem
   const workdir = await freshFolder(options.keep);
   const remote = join(workdir, "policies.git");
   const clone = join(workdir, "checkout");
-  const store = join(workdir, "store");
+  const store = acts.store ?? join(workdir, "store");
   const state = join(workdir, "state");
   await mkdir(store);
   say(`a fresh PostgreSQL, a folder as store, a git remote, all in ${workdir}`);

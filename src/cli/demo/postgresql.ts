@@ -130,7 +130,10 @@ async function flipByte(stage: DatabaseStage): Promise<void> {
   const repository = await world.repository(policy);
   const object = (await repository.catalogue()).points[0]?.manifest.artifacts[0]?.objects[0];
   if (object === undefined) throw new HoldfastError("object-missing", "the point has no object");
-  const path = join(stage.workdir, "store", object.key);
+  const store = world.set.stores.find(({ name }) => name === policy.store.name);
+  if (store?.type !== "directory")
+    throw new HoldfastError("usage", "only a folder's bytes can be flipped here");
+  const path = join(store.path, object.key);
   const bytes = await readFile(path);
   const at = Math.floor(bytes.length / 2);
   const flip = async (): Promise<void> => {
