@@ -2,6 +2,7 @@
 import type { Catalogue, RecoveryPoint } from "../catalogue/catalogue.ts";
 import type { Check, Verdict } from "../catalogue/manifest.ts";
 import { pointProof } from "../health/proof.ts";
+import type { Simulation } from "../retention/simulate.ts";
 import type { PolicyHealth, ProofState } from "../state/health.ts";
 import type { Plan } from "../state/plan.ts";
 
@@ -156,24 +157,6 @@ export interface ReportResult {
 
 export function reportJson(result: ReportResult): ReportResult {
   return { ok: result.ok, report: result.report, files: [...result.files].sort(), commit: result.commit };
-}
-
-/** What a keep table does on one day; `lost` are the points that would go that day. */
-export interface SimulatedDay {
-  readonly day: string;
-  readonly kept: number;
-  readonly added: readonly string[];
-  readonly lost: readonly { readonly id: string; readonly reason: string }[];
-  readonly sizeBytes: number;
-  readonly oldestAt: string | null;
-}
-
-export interface Simulation {
-  readonly policy: string;
-  readonly retention: string;
-  readonly reachMs: number | "forever";
-  readonly reachHeld: boolean;
-  readonly days: readonly SimulatedDay[];
 }
 
 export function simulateJson(simulations: readonly Simulation[]): {

@@ -3,10 +3,11 @@
  * command. JSON counterparts are in `json.ts`.
  */
 import type { Verdict } from "../catalogue/manifest.ts";
+import type { Simulation } from "../retention/simulate.ts";
 import type { Condition, PolicyHealth, ProofState } from "../state/health.ts";
 import type { Plan } from "../state/plan.ts";
 import { oneLine } from "./escape.ts";
-import { allWell, type DemoResult, type ListedPoint, type Simulation } from "./json.ts";
+import { allWell, type DemoResult, type ListedPoint } from "./json.ts";
 import { actionSign, describeAction, isDestructive } from "./plan-action.ts";
 import { type Paint, type TextCell, textTable } from "./text-table.ts";
 import { count, formatAge, formatBytes, formatInstant, formatSeconds } from "./units.ts";

@@ -8,6 +8,7 @@ import { decide, type RetentionPoint } from "./decide.ts";
 import { retentionPoint, timeZoneOf } from "./points.ts";
 import { proveReach } from "./reach.ts";
 
+/** What a keep table does on one day; `lost` are the points that would go that day. */
 export interface SimulatedDay {
   readonly day: string;
   readonly kept: number;

@@ -23,7 +23,6 @@ async function start(_folder: string, _signal: AbortSignal, choosePort: ChoosePo
   const documents = Array.from({ length: documentsCount }, (_, i) => ({ number: i, item: `item ${i}` }));
   await mongo.client.db("shop").collection("orders").insertMany(documents);
   const count = (): Promise<number> => mongo.client.db("shop").collection("orders").countDocuments();
-  let life: NodeJS.Timeout | undefined;
   const described = { title: "FerretDB 1.24.0 in MongoDB's place", unit: "documents", count };
   return {
     ...described,
@@ -54,10 +53,7 @@ async function start(_folder: string, _signal: AbortSignal, choosePort: ChoosePo
             .insertOne({ number: documentsCount, item: "later" });
         },
       }),
-    stop: () => {
-      clearInterval(life);
-      return mongo.remove();
-    },
+    stop: () => mongo.remove(),
   };
 }
 

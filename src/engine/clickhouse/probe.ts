@@ -2,37 +2,30 @@
 import { HoldfastError } from "../../errors.ts";
 import type { Drift, SourceFacts } from "../../state/job.ts";
 import type { EngineContext } from "../engine.ts";
+import { factsFrom } from "../source-facts.ts";
+import { askTools, type ToolsFound } from "../vendor-tool.ts";
 import { ask, type Connection, connectionOf, exceptionCode } from "./connection.ts";
 import { brokenParts, isOld, oldestVersion, readFacts } from "./facts.ts";
 import { isUncovered, wantedTables } from "./tables.ts";
-import { toolOf, toolVersion } from "./tool.ts";
+import { toolName, toolOf, toolVersion } from "./tool.ts";
 
 const lagLimitSeconds = 300;
 const fullDiskShare = 0.95;
 
 /** Never throws for a server that cannot be reached. */
 export async function probe(context: EngineContext): Promise<SourceFacts> {
-  const { policy } = context;
-  try {
+  return factsFrom(context, async () => {
     const connection = await connectionOf(context);
     const { version, identity } = await readFacts(connection, context.signal);
     const { tools, missing } = await lookForTool(context);
     const drift = isOld(version) ? [versionDrift(version)] : await driftOf(context, connection);
     return {
-      policy: policy.name,
-      reachable: true,
-      detail: "",
       version,
       identity,
       tools,
       drift: [...missing, ...drift],
     };
-  } catch (error) {
-    if (error instanceof HoldfastError && (error.code === "key-missing" || error.code === "usage"))
-      throw error;
-    const detail = error instanceof Error ? error.message : String(error);
-    return { policy: policy.name, reachable: false, detail, version: "", identity: "", tools: {}, drift: [] };
-  }
+  });
 }
 
 function versionDrift(found: string): Drift {
@@ -151,27 +144,14 @@ async function diskDrift({ signal }: EngineContext, connection: Connection): Pro
     }));
 }
 
-async function lookForTool(
-  context: EngineContext,
-): Promise<{ readonly tools: Record<string, string>; readonly missing: readonly Drift[] }> {
-  if (context.policy.capture.method !== "clickhouse-backup") return { tools: {}, missing: [] };
-  try {
-    return { tools: { "clickhouse-backup": await toolVersion(context, await toolOf(context)) }, missing: [] };
-  } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
-    return {
-      tools: {},
-      missing: [
-        {
-          setting: "clickhouse-backup",
-          wanted: "on the server's machine",
-          found: "none",
-          consequence: error.message,
-          mend: "install clickhouse-backup beside the server, or use capture.method: native",
-          mendable: false,
-          severity: "critical",
-        },
-      ],
-    };
-  }
+function lookForTool(context: EngineContext): Promise<ToolsFound> {
+  return askTools(
+    context.policy.capture.method === toolName ? [toolName] : [],
+    async () => toolVersion(context, await toolOf(context)),
+    () => ({
+      wanted: "on the server's machine",
+      consequence: "no backup can be taken",
+      severity: "critical",
+    }),
+  );
 }

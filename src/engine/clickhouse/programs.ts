@@ -1,7 +1,7 @@
 /** The server's own program, for restores and drills. */
-import { HoldfastError } from "../../errors.ts";
 import type { Policy } from "../../policy/model.ts";
 import type { EngineContext, ProgramNeed } from "../engine.ts";
+import { findTool, needsIn } from "../vendor-tool.ts";
 import { toolName } from "./tool.ts";
 
 export const serverInstall =
@@ -9,36 +9,17 @@ export const serverInstall =
 
 /** In the policy's `toolDirectory` first, then in PATH. @throws tool-missing */
 export async function serverProgram(context: EngineContext): Promise<string> {
-  const folder = context.policy.capture.options["toolDirectory"];
-  for (const name of [...(typeof folder === "string" ? [`${folder}/clickhouse`] : []), "clickhouse"]) {
-    const found = await context.exec.find(name);
-    if (found !== undefined) return found;
-  }
-  throw new HoldfastError("tool-missing", "'clickhouse' is not on this machine", {
-    hint: `a restore starts a server of its own; install ${serverInstall}`,
-  });
+  const hint = `a restore starts a server of its own; install ${serverInstall}`;
+  return findTool(context, "clickhouse", { hint });
 }
 
 /** For the doctor. */
 export function programNeeds(policy: Policy): readonly ProgramNeed[] {
-  const { toolDirectory } = policy.capture.options;
-  const places = [
-    ...(typeof toolDirectory === "string" ? [toolDirectory] : []),
-    "/usr/bin",
-    "/usr/local/bin",
-  ];
+  const need = needsIn(policy, ["/usr/bin", "/usr/local/bin"]);
+  const install = "the package of github.com/Altinity/clickhouse-backup/releases";
   return [
-    { name: "clickhouse", places, without: "restores and drills", install: serverInstall },
-    ...(policy.capture.method === toolName
-      ? [
-          {
-            name: toolName,
-            places,
-            without: "captures",
-            install: "the package of github.com/Altinity/clickhouse-backup/releases",
-          },
-        ]
-      : []),
+    need("clickhouse", "restores and drills", serverInstall),
+    ...(policy.capture.method === toolName ? [need(toolName, "captures", install)] : []),
   ];
 }
 

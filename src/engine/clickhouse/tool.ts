@@ -10,20 +10,16 @@ import type { PointId } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
 import { rememberSecret } from "../../secret.ts";
 import type { EngineContext } from "../engine.ts";
+import { findTool } from "../vendor-tool.ts";
 import type { Connection } from "./connection.ts";
 
 export const toolName = "clickhouse-backup";
 
 /** @throws tool-missing */
 export async function toolOf(context: EngineContext): Promise<string> {
-  const folder = context.policy.capture.options["toolDirectory"];
-  const found =
-    (typeof folder === "string" ? await context.exec.find(`${folder}/${toolName}`) : undefined) ??
-    (await context.exec.find(toolName));
-  if (found !== undefined) return found;
-  throw new HoldfastError("tool-missing", `'${toolName}' is not on this machine`, {
-    hint: "install it beside the server, name its folder in capture.options.toolDirectory, or use capture.method: native",
-  });
+  const hint =
+    "install it beside the server, name its folder in capture.options.toolDirectory, or use capture.method: native";
+  return findTool(context, toolName, { hint });
 }
 
 /** @throws tool-failed */

@@ -5,6 +5,7 @@ import { HoldfastError } from "../../errors.ts";
 import { installHint } from "../../exec/packages.ts";
 import type { Policy } from "../../policy/model.ts";
 import type { EngineContext, ProgramNeed } from "../engine.ts";
+import { findTool, needsIn } from "../vendor-tool.ts";
 import { type Connection, uriOf } from "./connection.ts";
 
 /** Since 100 the tools have versions of their own; before, each was made for one server version. */
@@ -15,13 +16,8 @@ export type ToolName = "mongodump" | "mongorestore" | "mongod";
 
 /** Full path, the policy's `toolDirectory` first. @throws tool-missing */
 export async function toolPath(context: EngineContext, name: ToolName): Promise<string> {
-  const folder = context.policy.capture.options["toolDirectory"];
-  const own = typeof folder === "string" ? await context.exec.find(join(folder, name)) : undefined;
-  const found = own ?? (await context.exec.find(name, places));
-  if (found !== undefined) return found;
-  throw new HoldfastError("tool-missing", `'${name}' is not on this machine`, {
-    hint: `${installHint(name)}, or name its folder in capture.options.toolDirectory`,
-  });
+  const hint = `${installHint(name)}, or name its folder in capture.options.toolDirectory`;
+  return findTool(context, name, { places, hint });
 }
 
 /** `100.9.4`. @throws tool-version for tools before 100 or an answer that is none; tool-failed */
@@ -64,13 +60,7 @@ export async function withToolArguments<T>(
 
 /** For the doctor. */
 export function programNeeds(policy: Policy): readonly ProgramNeed[] {
-  const folder = policy.capture.options["toolDirectory"];
-  const own = typeof folder === "string" ? [folder] : [];
-  const need = (name: ToolName, without: string): ProgramNeed => ({
-    name,
-    places: [...own, ...places],
-    without,
-    install: installHint(name),
-  });
+  const needs = needsIn(policy, places);
+  const need = (name: ToolName, without: string) => needs(name, without, installHint(name));
   return [need("mongodump", "captures"), need("mongorestore", "restores"), need("mongod", "drills")];
 }

@@ -4,6 +4,7 @@ import { HoldfastError } from "../../errors.ts";
 import type { Policy } from "../../policy/model.ts";
 import type { Drift, LogFlow, SourceFacts } from "../../state/job.ts";
 import type { EngineContext } from "../engine.ts";
+import { factsFrom } from "../source-facts.ts";
 import { connectionOf, withClient } from "./connection.ts";
 import { driftOf } from "./drift.ts";
 import { readFacts } from "./facts.ts";
@@ -31,15 +32,10 @@ interface SlotRow {
 
 /** Never throws for a server that cannot be reached. */
 export async function probe(context: EngineContext): Promise<SourceFacts> {
-  const { policy } = context;
-  try {
+  return factsFrom(context, async () => {
     const connection = await connectionOf(context);
     return await withClient(connection, (client) => look(context, client, connection.user));
-  } catch (error) {
-    if (error instanceof HoldfastError && error.code === "key-missing") throw error;
-    const detail = error instanceof Error ? error.message : String(error);
-    return { policy: policy.name, reachable: false, detail, version: "", identity: "", tools: {}, drift: [] };
-  }
+  });
 }
 
 async function look(context: EngineContext, client: pg.Client, user: string): Promise<SourceFacts> {

@@ -1,9 +1,9 @@
 /** The vendor's programs: where they are and which version. */
-import { join } from "node:path";
 import { HoldfastError } from "../../errors.ts";
 import { installHint } from "../../exec/packages.ts";
 import type { Policy } from "../../policy/model.ts";
 import type { EngineContext, ProgramNeed } from "../engine.ts";
+import { findTool, needsIn } from "../vendor-tool.ts";
 
 const places = ["/usr/bin", "/usr/local/bin"];
 /** The append-only file is a set with a manifest since 7, and redis-cli writes a snapshot to its output. */
@@ -13,13 +13,8 @@ export type ToolName = "redis-cli" | "redis-server" | "redis-check-rdb" | "redis
 
 /** Full path, the policy's `toolDirectory` first. @throws tool-missing */
 export async function toolPath(context: EngineContext, name: ToolName): Promise<string> {
-  const folder = context.policy.capture.options["toolDirectory"];
-  const own = typeof folder === "string" ? await context.exec.find(join(folder, name)) : undefined;
-  const found = own ?? (await context.exec.find(name, places));
-  if (found !== undefined) return found;
-  throw new HoldfastError("tool-missing", `'${name}' is not on this machine`, {
-    hint: `${installHint(name)}, or name its folder in capture.options.toolDirectory`,
-  });
+  const hint = `${installHint(name)}, or name its folder in capture.options.toolDirectory`;
+  return findTool(context, name, { places, hint });
 }
 
 /** `7.0.15`. @throws tool-version before 7 or for an answer that is none; tool-failed */
@@ -43,14 +38,8 @@ export async function toolVersion(context: EngineContext, path: string): Promise
 
 /** For the doctor. */
 export function programNeeds(policy: Policy): readonly ProgramNeed[] {
-  const folder = policy.capture.options["toolDirectory"];
-  const own = typeof folder === "string" ? [folder] : [];
-  const need = (name: ToolName, without: string): ProgramNeed => ({
-    name,
-    places: [...own, ...places],
-    without,
-    install: installHint(name),
-  });
+  const needs = needsIn(policy, places);
+  const need = (name: ToolName, without: string) => needs(name, without, installHint(name));
   return [
     need("redis-cli", "captures"),
     need("redis-check-rdb", "the check of a snapshot"),

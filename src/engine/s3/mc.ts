@@ -1,23 +1,18 @@
 /** MinIO's client: what the S3 API has no words for, and bytes that must not pass through this process. */
 
 import { join } from "node:path";
-import { HoldfastError } from "../../errors.ts";
 import { installHint } from "../../exec/packages.ts";
 import type { Policy } from "../../policy/model.ts";
 import type { EngineContext, ProgramNeed } from "../engine.ts";
+import { findTool, needsIn } from "../vendor-tool.ts";
 import type { Side } from "./sides.ts";
 
 const places = ["/usr/local/bin", "/usr/bin"];
 
 /** Full path, the policy's `toolDirectory` first. @throws tool-missing */
 export async function mcPath(context: EngineContext): Promise<string> {
-  const folder = context.policy.capture.options["toolDirectory"];
-  const own = typeof folder === "string" ? await context.exec.find(join(folder, "mc")) : undefined;
-  const found = own ?? (await context.exec.find("mc", places));
-  if (found !== undefined) return found;
-  throw new HoldfastError("tool-missing", "'mc' is not on this machine", {
-    hint: "install MinIO's client, or name its folder in capture.options.toolDirectory",
-  });
+  const hint = "install MinIO's client, or name its folder in capture.options.toolDirectory";
+  return findTool(context, "mc", { places, hint });
 }
 
 /** Environment by which mc knows the sides under their names: credentials stand in no argument and no file. */
@@ -59,13 +54,5 @@ export async function rulesWithDeletes(
 
 /** For the doctor. */
 export function programNeeds(policy: Policy): readonly ProgramNeed[] {
-  const folder = policy.capture.options["toolDirectory"];
-  return [
-    {
-      name: "mc",
-      places: [...(typeof folder === "string" ? [folder] : []), ...places],
-      without: "restores, drills and mending",
-      install: installHint("mc"),
-    },
-  ];
+  return [needsIn(policy, places)("mc", "restores, drills and mending", installHint("mc"))];
 }

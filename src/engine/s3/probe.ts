@@ -1,7 +1,7 @@
 /** Looks at both buckets: what they are set to against what the policy wants. */
-import { HoldfastError } from "../../errors.ts";
 import type { SourceFacts } from "../../state/job.ts";
 import type { EngineContext } from "../engine.ts";
+import { factsFrom } from "../source-facts.ts";
 import { driftOf } from "./drift.ts";
 import { rulesWithDeletes } from "./mc.ts";
 import { readPosture } from "./posture.ts";
@@ -12,22 +12,15 @@ export async function probe(context: EngineContext): Promise<SourceFacts> {
   const { policy } = context;
   const settings = settingsOf(policy);
   const source = await sourceOf(context);
-  try {
+  return factsFrom(context, async () => {
     const posture = await readPosture(source, await replicaOf(context, "read"));
     const known = (posture.rules?.length ?? 0) === 0 ? undefined : await rulesWithDeletes(context, source);
     const rules = posture.rules?.map((rule) => ({ ...rule, deletes: known?.has(rule.id) }));
     return {
-      policy: policy.name,
-      reachable: true,
-      detail: "",
       version: "S3 2006-03-01",
       identity: placeOf(source),
       tools: {},
       drift: driftOf(policy, settings, { ...posture, rules }),
     };
-  } catch (error) {
-    if (error instanceof HoldfastError && ["key-missing", "policy-invalid"].includes(error.code)) throw error;
-    const detail = error instanceof Error ? error.message : String(error);
-    return { policy: policy.name, reachable: false, detail, version: "", identity: "", tools: {}, drift: [] };
-  }
+  });
 }

@@ -1,6 +1,7 @@
 /** Secrets, and ConfigMaps if asked for, of the policy's namespaces, through kubectl. */
 import { HoldfastError } from "../../errors.ts";
 import type { EngineContext } from "../engine.ts";
+import { findTool } from "../vendor-tool.ts";
 import type { ExportedObjects, KubernetesObject, LeftOut } from "./model.ts";
 import { settingsOf } from "./settings.ts";
 
@@ -9,18 +10,8 @@ const deadlineMs = 60_000;
 const largePage = 10;
 const usualPage = 200;
 
-interface Found {
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace: string;
-    readonly labels?: Readonly<Record<string, string>>;
-    readonly annotations?: Readonly<Record<string, string>>;
-  };
-  readonly type?: string;
-  readonly immutable?: boolean;
-  readonly data?: Readonly<Record<string, string>>;
-  readonly binaryData?: Readonly<Record<string, string>>;
-}
+/** What is in a list has neither a kind nor a version of its own. */
+type Found = Omit<KubernetesObject, "apiVersion" | "kind">;
 
 interface FoundList {
   readonly items?: readonly Found[];
@@ -32,14 +23,10 @@ export async function kubectlArgv(
   context: EngineContext,
   ...rest: readonly string[]
 ): Promise<[string, ...string[]]> {
-  const { kubernetes, toolDirectory } = settingsOf(context.policy);
-  const own = toolDirectory === undefined ? undefined : await context.exec.find(`${toolDirectory}/kubectl`);
-  const program = own ?? (await context.exec.find("kubectl"));
-  if (program === undefined) {
-    throw new HoldfastError("tool-missing", "'kubectl' is not on this machine", {
-      hint: "install kubectl, or name its folder in capture.options.toolDirectory",
-    });
-  }
+  const { kubernetes } = settingsOf(context.policy);
+  const program = await findTool(context, "kubectl", {
+    hint: "install kubectl, or name its folder in capture.options.toolDirectory",
+  });
   return [
     program,
     ...(kubernetes?.kubeconfig === undefined ? [] : [`--kubeconfig=${kubernetes.kubeconfig}`]),

@@ -2,6 +2,8 @@
 import { HoldfastError } from "../../errors.ts";
 import type { Drift, SourceFacts } from "../../state/job.ts";
 import type { EngineContext } from "../engine.ts";
+import { factsFrom } from "../source-facts.ts";
+import { askTools, type ToolsFound } from "../vendor-tool.ts";
 import { clusterFacts, serverFacts } from "./capture.ts";
 import { findMounts, listPaths, readPolicies } from "./key-value.ts";
 import { baoPath, programVersion } from "./programs.ts";
@@ -10,24 +12,17 @@ import { openVault, settingsOf } from "./settings.ts";
 /** Never throws for a server that cannot be reached. */
 export async function probe(context: EngineContext): Promise<SourceFacts> {
   const { policy } = context;
-  try {
+  return factsFrom(context, async () => {
     const { tools, missing } = await lookForTools(context);
     const { vault } = settingsOf(policy);
     const found =
       vault === undefined ? { facts: await clusterFacts(context), drift: [] } : await lookAtServer(context);
     return {
-      policy: policy.name,
-      reachable: true,
-      detail: "",
       ...found.facts,
       tools,
       drift: [...missing, ...found.drift],
     };
-  } catch (error) {
-    if (error instanceof HoldfastError && ["key-missing", "policy-invalid"].includes(error.code)) throw error;
-    const detail = error instanceof Error ? error.message : String(error);
-    return { policy: policy.name, reachable: false, detail, version: "", identity: "", tools: {}, drift: [] };
-  }
+  });
 }
 
 async function lookAtServer(context: EngineContext) {
@@ -63,22 +58,14 @@ function rightsDrift(error: HoldfastError): Drift {
   };
 }
 
-async function lookForTools(
-  context: EngineContext,
-): Promise<{ readonly tools: Record<string, string>; readonly missing: readonly Drift[] }> {
-  try {
-    return { tools: { bao: await programVersion(context, await baoPath(context)) }, missing: [] };
-  } catch (error) {
-    if (!(error instanceof HoldfastError)) throw error;
-    const drift: Drift = {
-      setting: "bao",
+function lookForTools(context: EngineContext): Promise<ToolsFound> {
+  return askTools(
+    ["bao"],
+    async () => programVersion(context, await baoPath(context)),
+    () => ({
       wanted: "OpenBao or Vault",
-      found: "none",
       consequence: "no snapshot can be taken, and no drill can be made here",
-      mend: error.hint,
-      mendable: false,
       severity: context.policy.capture.method === "raft-snapshot" ? "critical" : "warning",
-    };
-    return { tools: {}, missing: [drift] };
-  }
+    }),
+  );
 }

@@ -2,6 +2,7 @@
 import { HoldfastError } from "../../errors.ts";
 import type { Policy } from "../../policy/model.ts";
 import type { EngineContext, ProgramNeed } from "../engine.ts";
+import { needsIn } from "../vendor-tool.ts";
 import { settingsOf } from "./settings.ts";
 
 /** In the policy's `toolDirectory` first, then in PATH. @throws tool-missing */
@@ -30,14 +31,8 @@ export async function programVersion(context: EngineContext, path: string): Prom
 
 /** For the doctor. */
 export function programNeeds(policy: Policy): readonly ProgramNeed[] {
-  const { kubernetes, toolDirectory } = settingsOf(policy);
-  const own = toolDirectory === undefined ? [] : [toolDirectory];
-  const need = (name: string, without: string, install: string): ProgramNeed => ({
-    name,
-    places: [...own, "/usr/bin", "/usr/local/bin"],
-    without,
-    install,
-  });
+  const { kubernetes } = settingsOf(policy);
+  const need = needsIn(policy, ["/usr/bin", "/usr/local/bin"]);
   return [
     ...(policy.capture.method === "kubernetes-secrets"
       ? []

@@ -2,6 +2,7 @@
 import { HoldfastError } from "../../errors.ts";
 import type { Drift, SourceFacts } from "../../state/job.ts";
 import type { EngineContext } from "../engine.ts";
+import { factsFrom } from "../source-facts.ts";
 import { identityOf } from "./capture.ts";
 import { type Cluster, type KubeObject, openCluster } from "./cluster.ts";
 import { driftOf, type Found, locationSetting, scheduleSetting, sharedDrift, sorted } from "./drift.ts";
@@ -16,7 +17,7 @@ export async function probe(context: EngineContext): Promise<SourceFacts> {
   const { policy } = context;
   const settings = settingsOf(policy);
   const { namespace, storageLocation } = settings;
-  try {
+  return factsFrom(context, async () => {
     const bucket = requireBucket(await context.store("read")).bucket;
     const cluster = await openCluster(context, context.signal);
     const version = await cluster.versionText();
@@ -25,9 +26,6 @@ export async function probe(context: EngineContext): Promise<SourceFacts> {
     const agent = await cluster.get(`/apis/apps/v1/namespaces/${namespace}/daemonsets/node-agent`);
     const count = (name: string): number => Number(agent?.status?.[name] ?? 0);
     return {
-      policy: policy.name,
-      reachable: true,
-      detail: "",
       version,
       identity: await identityOf(cluster),
       tools: { velero },
@@ -40,11 +38,7 @@ export async function probe(context: EngineContext): Promise<SourceFacts> {
         nodeAgents: { wanted: count("desiredNumberScheduled"), ready: count("numberReady") },
       }),
     };
-  } catch (error) {
-    if (error instanceof HoldfastError && ["key-missing", "policy-invalid"].includes(error.code)) throw error;
-    const detail = error instanceof Error ? error.message : String(error);
-    return { policy: policy.name, reachable: false, detail, version: "", identity: "", tools: {}, drift: [] };
-  }
+  });
 }
 
 async function compare(context: EngineContext, cluster: Cluster, found: Found): Promise<readonly Drift[]> {
