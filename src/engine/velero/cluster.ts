@@ -5,6 +5,8 @@ import { settingsOf } from "./settings.ts";
 
 const deadlineMs = 60_000;
 const pageSize = 200;
+/** Every API server of Kubernetes knows it, so whatever answers "not found" is none. */
+const knownToAll = "/api/v1/namespaces";
 
 export interface KubeObject {
   readonly apiVersion?: string;
@@ -32,7 +34,7 @@ export interface ManagedField {
 export interface Cluster {
   /** Undefined where there is none. @throws source-unreachable, tool-failed */
   get(path: string): Promise<KubeObject | undefined>;
-  /** Every page; an unknown resource has none. */
+  /** Every page; an unknown resource has none. @throws source-unreachable where no API server of Kubernetes answers */
   list(path: string, labels?: string): Promise<readonly KubeObject[]>;
   /** @throws locked when one of the name is there */
   create(path: string, object: KubeObject): Promise<KubeObject>;
@@ -100,8 +102,10 @@ export async function openCluster(context: EngineContext, signal?: AbortSignal):
           ...(next === "" ? {} : { continue: next }),
         });
         const page = await get(`${path}?${query.toString()}`);
-        found.push(...((page?.["items"] as readonly KubeObject[] | undefined) ?? []));
-        next = String(page?.metadata["continue"] ?? "");
+        if (page === undefined && path !== knownToAll) return found;
+        if (!Array.isArray(page?.["items"])) throw noList(path);
+        found.push(...(page["items"] as readonly KubeObject[]));
+        next = String(page.metadata["continue"] ?? "");
       } while (next !== "");
       return found;
     },
@@ -134,6 +138,15 @@ function parse(text: string): KubeObject {
   } catch {
     throw new HoldfastError("tool-failed", "kubectl did not print JSON");
   }
+}
+
+/** An empty list in its place would be a cluster in which there is nothing to back up. */
+function noList(path: string): HoldfastError {
+  return new HoldfastError(
+    "source-unreachable",
+    `what answers is no API server of Kubernetes: it has no list at ${path}`,
+    { hint: "check the address in the kubeconfig, and KUBECONFIG" },
+  );
 }
 
 function isNotFound(error: unknown): boolean {
