@@ -62,7 +62,7 @@ export function planStack(facts: readonly PolicyFacts[], atMs: number): StackPla
   if (together === undefined) {
     throw new HoldfastError(
       "target-unreachable",
-      `there is no instant up to ${instant(atMs)} to restore to`,
+      [`there is no instant up to ${instant(atMs)} to restore to`, ...unknownIn(ordered)].join("; "),
       {
         hint: "holdfast at INSTANT says for every component what can be brought back",
       },
@@ -80,6 +80,14 @@ export function planStack(facts: readonly PolicyFacts[], atMs: number): StackPla
       : [{ policy: f.policy, failure: whyNot(f, component, atMs) }],
   );
   return { at: together.at, spreadSeconds: together.spreadSeconds, members, leftOut };
+}
+
+/** Why catalogues are not known; those of one reason together. */
+function unknownIn(facts: readonly PolicyFacts[]): readonly string[] {
+  const policies = new Map<string, string[]>();
+  for (const { policy, failure } of facts)
+    if (failure !== undefined) policies.set(failure, [...(policies.get(failure) ?? []), policy.name]);
+  return [...policies].map(([failure, names]) => `${names.join(", ")}: ${failure}`);
 }
 
 function whyNot(facts: PolicyFacts, component: Recoverable | undefined, atMs: number): string {

@@ -75,6 +75,12 @@ describe("the whole stack", () => {
     expect(() => planStack([], at(0))).toThrow(HoldfastError);
   });
 
+  it("names each reason for which a catalogue is not known, when nothing can come back", () => {
+    const failure = "the secret in variable READ_KEY is not there";
+    const unknown = ["redis", "vault"].map((name) => ({ policy: policy({ name }), failure }));
+    expect(() => planStack([...unknown, database(50)], at(-100))).toThrow(`; redis, vault: ${failure}`);
+  });
+
   it("says last whether it is back, and names what is not", () => {
     const row = {
       policy: "postgresql",
