@@ -5,8 +5,6 @@ const packages: Readonly<Record<string, string>> = {
   gzip: "gzip",
   igzip: "isal",
   initdb: "postgresql",
-  mongodump: "mongodb-database-tools",
-  mongorestore: "mongodb-database-tools",
   pg_basebackup: "postgresql-client",
   pg_combinebackup: "postgresql",
   pg_ctl: "postgresql",
@@ -25,11 +23,19 @@ const packages: Readonly<Record<string, string>> = {
   zstd: "zstd",
 };
 
+/** Programs that Debian has no package of, and where their makers offer them. */
+const elsewhere: Readonly<Record<string, string>> = {
+  mc: "github.com/minio/mc",
+  mongod: "mongodb-org-server of repo.mongodb.org",
+  mongodump: "mongodb-database-tools of repo.mongodb.org",
+  mongorestore: "mongodb-database-tools of repo.mongodb.org",
+};
+
 /** What to do when `program` is not installed. */
 export function installHint(program: string): string {
   const name = program.slice(program.lastIndexOf("/") + 1);
   const known = packages[name];
-  return known === undefined
-    ? `install '${name}' or put it into PATH`
-    : `install it: apt-get install ${known}`;
+  if (known !== undefined) return `install it: apt-get install ${known}`;
+  const place = elsewhere[name];
+  return `install '${name}'${place === undefined ? "" : ` (${place})`} or put it into PATH`;
 }

@@ -79,6 +79,22 @@ function loadedBy(...args: readonly string[]): {
   return { stderr, loaded: readFileSync(list ?? "", "utf8").split("\n") };
 }
 
+describe("a start", () => {
+  it("on an older Node says which one is wanted, and does not crash", () => {
+    const older = 'Object.defineProperty(process, "versions", { value: { node: "20.19.0" } })';
+    const bin = join(import.meta.dirname, "../../src/cli/holdfast.mjs");
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ["--import", `data:text/javascript,${encodeURIComponent(older)}`, bin, "--version"],
+      { encoding: "utf8" },
+    );
+    expect(stderr).toMatch(
+      /^error usage: Holdfast needs Node 24 or newer, and this is 20\.19\.0\n {2}next: /,
+    );
+    expect(status).toBe(2);
+  });
+});
+
 describe("a backup of one component", () => {
   const { stderr, loaded } = loadedBy("backup", "data", "--quiet");
 
