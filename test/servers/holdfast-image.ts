@@ -1,7 +1,7 @@
 /** What deploy/Containerfile makes, and the vendors' programs beside it, from files of this machine. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { writeTools } from "./ferretdb.ts";
 import { addFile, addNode, addPrograms, nodePath, packImage } from "./image.ts";
 
@@ -49,12 +49,23 @@ export function makeHoldfastImage(place: string, name: string, programs: ImagePr
   addFile(place, "/usr/share/postgresql/15", "/usr/share/postgresql/15");
   addFile(place, "/usr/lib/postgresql/15/lib", "/usr/lib/postgresql/15/lib");
   addFile(place, "/usr/share/zoneinfo", "/usr/share/zoneinfo");
-  for (const part of ["package.json", "src", "schema"]) addFile(place, join(root, part), join(home, part));
+  for (const { from, to } of copiedIntoImage()) addFile(place, join(root, from), join(home, to));
   for (const path of runtimePackages()) addFile(place, path, join(home, path.slice(root.length)));
   const command = [nodePath, `${home}/src/cli/holdfast.mjs`];
   const tar = packImage(place, join(dirname(place), "holdfast.tar"), name, command);
   rmSync(place, { recursive: true });
   return tar;
+}
+
+/** What the Containerfile copies from this repository, to where below the image's folder. */
+export function copiedIntoImage(): readonly { readonly from: string; readonly to: string }[] {
+  const text = readFileSync(join(root, "deploy/Containerfile"), "utf8");
+  return [...text.matchAll(/^COPY (.+) (\S+)$/gm)].flatMap(([, sources = "", target = ""]) =>
+    sources.split(" ").map((from) => ({
+      from,
+      to: target === from ? from : join(target, basename(from)),
+    })),
+  );
 }
 
 function addMongoTools(place: string): void {
