@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { program, verbNames } from "../../../src/cli/program.ts";
 import { runbookPages } from "../../../src/report/alert-rules.ts";
 import { metricFacts } from "../../../src/report/metrics.ts";
+import { parseCommand } from "../command-line.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const folder = join(root, "docs/runbooks");
@@ -40,23 +40,6 @@ function commandsOf(page: string): readonly string[] {
   return [...blocks, ...inline]
     .map((line) => line.replace(/\s+#.*$/, "").trim())
     .filter((line) => line !== "");
-}
-
-/** Words as a shell splits them, of what stands on these pages: no more than double quotes. */
-function wordsOf(command: string): readonly string[] {
-  return [...command.matchAll(/"([^"]*)"|(\S+)/g)].map((m) => m[1] ?? m[2] ?? "");
-}
-
-/** Parses by the real command line; the verb itself is not run. @throws what a person would see */
-async function parseCommand(command: string): Promise<void> {
-  const [name, ...args] = wordsOf(command);
-  expect(name).toBe("holdfast");
-  expect(verbNames).toContain(args[0]);
-  const root = await program(args);
-  const verb = root.commands[0];
-  root.configureOutput({ writeErr: () => undefined });
-  verb?.configureOutput({ writeErr: () => undefined, outputError: () => undefined }).action(() => undefined);
-  await root.parseAsync(["node", "holdfast", ...args]);
 }
 
 describe("the runbooks", () => {
