@@ -35,9 +35,9 @@ export function paintFor(stream: NodeJS.WriteStream): Paint {
   };
 }
 
-/** Columns of the terminal; 100 where there is none. */
+/** Columns of the terminal; without end where there is none, so that nothing is cut in a pipe or a file. */
 export function columns(): number {
-  return process.stdout.columns ?? 100;
+  return process.stdout.columns ?? Number.POSITIVE_INFINITY;
 }
 
 /** A document: text or JSON. The last redaction before output is here. */

@@ -116,7 +116,7 @@ function planJobs(jobs: readonly Job[], { actual, set, revision }: PlanInput, fo
     const current = held.get(job.key);
     if (current === undefined) {
       const at = revision === "" ? "the policies ask" : `revision ${revision.slice(0, 7)} asks`;
-      const reason = `${at} for it and the platform does not have it`;
+      const reason = `not there yet; ${at} for it`;
       found.actions.push({ kind: "create-job", policy: job.policy, job, reason });
       continue;
     }

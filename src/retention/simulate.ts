@@ -66,7 +66,8 @@ export function simulate({ policy, catalogue, fromMs, days }: SimulateInput): Si
     points = all.filter((_, index) => decisions[index]?.keep === true);
     const oldestMs = points.reduce((least, p) => Math.min(least, p.atMs), Number.POSITIVE_INFINITY);
     result.push({
-      day: instant(startMs).slice(0, 10),
+      // The state is that of the end, so a row never shows a point younger than its day.
+      day: instant(endMs - 1).slice(0, 10),
       kept: points.length,
       added: added.map((p) => p.id),
       lost: decisions.flatMap((d) => (d.keep ? [] : [{ id: d.id, reason: d.reasons.join("; ") }])),

@@ -16,6 +16,9 @@ interface LintOptions {
   readonly fix?: boolean;
 }
 
+/** Cells of a shown line of a file; one that goes on for ever tells nobody more. */
+const longestFrame = 200;
+
 const weight: Readonly<Record<Severity, number>> = { info: 0, warning: 1, error: 2 };
 
 export function lintCommand() {
@@ -51,7 +54,7 @@ export function lintCommand() {
       print(
         renderLint(options.format, result, {
           paint: paintFor(process.stdout),
-          columns: columns(),
+          columns: Math.min(columns(), longestFrame),
           filesCount: files.length,
         }),
       );

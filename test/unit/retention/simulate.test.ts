@@ -14,10 +14,17 @@ describe("four hundred days ahead", () => {
 
   it("has one entry a day, each with one new point", () => {
     expect(simulation.days).toHaveLength(400);
-    expect(simulation.days[0]?.day).toBe("2026-09-20");
+    expect(simulation.days[0]?.day).toBe("2026-09-21");
     for (const day of simulation.days) expect(day.added).toHaveLength(1);
     expect(simulation.days[0]?.added).toEqual([compactInstant(startMs + 20 * dayMs)]);
     expect(simulation.reachHeld).toBe(true);
+  });
+
+  it("shows on no day a point of a later one", () => {
+    for (const { day, added, oldestAt } of simulation.days) {
+      expect((oldestAt ?? "").slice(0, 10) <= day).toBe(true);
+      for (const id of added) expect(id.slice(0, 8) <= day.replaceAll("-", "")).toBe(true);
+    }
   });
 
   it("accounts for every point: what came is kept or lost, once", () => {
