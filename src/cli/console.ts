@@ -40,6 +40,11 @@ export function columns(): number {
   return process.stdout.columns ?? Number.POSITIVE_INFINITY;
 }
 
+/** Columns for a shown line of a file: one that goes on for ever tells nobody more. */
+export function frameColumns(): number {
+  return Math.min(columns(), 200);
+}
+
 /** A document: text or JSON. The last redaction before output is here. */
 export function print(text: string): void {
   process.stdout.write(redact(text.endsWith("\n") ? text : `${text}\n`));

@@ -1,4 +1,4 @@
-/** The exit statuses each verb can give, for `--help` and docs; a test compares them with what verbs throw. */
+/** The exit statuses each verb can give, for `--help` and docs/errors.md; tests compare both with this table. */
 import { type ExitName, exitStatuses } from "../errors.ts";
 
 export const verbExits = {
@@ -15,8 +15,8 @@ export const verbExits = {
   wal: ["fine", "usage", "drift", "verification", "tool", "unreachable", "locked", "key", "interrupted"],
   watch: ["fine", "usage", "drift", "verification", "tool", "unreachable", "locked", "key", "interrupted"],
   list: ["fine", "usage", "unreachable", "key"],
-  verify: ["fine", "usage", "verification", "tool", "unreachable", "key", "interrupted"],
-  restore: ["fine", "usage", "verification", "tool", "unreachable", "key", "interrupted"],
+  verify: ["fine", "usage", "verification", "tool", "unreachable", "locked", "key", "interrupted"],
+  restore: ["fine", "usage", "verification", "tool", "unreachable", "locked", "key", "interrupted"],
   prune: ["fine", "usage", "drift", "unreachable", "locked", "key", "interrupted"],
   hold: ["fine", "usage", "unreachable", "key"],
   simulate: ["fine", "usage", "unreachable", "key"],

@@ -1,6 +1,7 @@
 /** Nothing is planned or applied from policies that do not lint. */
 import { HoldfastError } from "../errors.ts";
-import { columns, complain, paintFor } from "./console.ts";
+import { count } from "../report/units.ts";
+import { complain, frameColumns, paintFor } from "./console.ts";
 import type { SharedOptions } from "./options.ts";
 import { readBundle, readPolicyPaths, readSchemas } from "./policy-files.ts";
 
@@ -19,8 +20,14 @@ export async function requireLintClean(options: Pick<SharedOptions, "policies" |
     renderLint(
       "text",
       { ...result, findings: errors },
-      { paint: paintFor(process.stderr), columns: columns(), filesCount: files.length },
+      { paint: paintFor(process.stderr), columns: frameColumns(), filesCount: files.length },
     ),
   );
-  throw new HoldfastError("policy-invalid", `${errors.length} errors in the policies; nothing was planned`);
+  throw new HoldfastError(
+    "policy-invalid",
+    `${count(errors.length, "error")} in the policies; nothing was done`,
+    {
+      ...(options.bundle === undefined ? { hint: `holdfast lint ${options.policies}` } : {}),
+    },
+  );
 }

@@ -3,7 +3,7 @@ import { Option } from "commander";
 import type { Severity } from "../../finding.ts";
 import type { PolicyFile } from "../../policy/model.ts";
 import { redact } from "../../secret.ts";
-import { columns, paintFor, print } from "../console.ts";
+import { frameColumns, paintFor, print } from "../console.ts";
 import { fixFiles, unknownTo, writeBaseline } from "../lint-files.ts";
 import { verbCommand } from "../options.ts";
 import { readPolicyPaths, readSchemas } from "../policy-files.ts";
@@ -15,9 +15,6 @@ interface LintOptions {
   readonly writeBaseline?: string;
   readonly fix?: boolean;
 }
-
-/** Cells of a shown line of a file; one that goes on for ever tells nobody more. */
-const longestFrame = 200;
 
 const weight: Readonly<Record<Severity, number>> = { info: 0, warning: 1, error: 2 };
 
@@ -54,7 +51,7 @@ export function lintCommand() {
       print(
         renderLint(options.format, result, {
           paint: paintFor(process.stdout),
-          columns: Math.min(columns(), longestFrame),
+          columns: frameColumns(),
           filesCount: files.length,
         }),
       );
