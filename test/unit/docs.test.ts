@@ -213,6 +213,15 @@ describe("decisions and libraries", () => {
   });
 });
 
+describe("docs/pull-requests.md", () => {
+  it("names every input of the action, and no other", () => {
+    const { inputs } = parse(read("action.yml")) as { inputs: object };
+    const table = /\| input \| \|\n([\s\S]*?)\n\n/.exec(read("docs/pull-requests.md"))?.[1] ?? "";
+    const named = table.split("\n").flatMap((row) => inline(row.split("|")[1] ?? ""));
+    expect(named.sort()).toEqual(Object.keys(inputs).sort());
+  });
+});
+
 describe("counted", () => {
   const alerts = (
     parse(read("deploy/prometheus/holdfast-alerts.yaml")) as {
