@@ -54,7 +54,13 @@ export function verbCommand(
 ): Command {
   return new Command(verb)
     .description(summary)
-    .addOption(new Option("--format <name>", "how to print").choices([...formats]).default(formats[0]))
+    .addOption(
+      new Option("--format <name>", "how to print")
+        .choices([...formats])
+        .default(formats[0])
+        // Nothing to choose is nothing to read about.
+        .hideHelp(formats.length === 1),
+    )
     .addHelpText("after", exitHelp(verb))
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text) });

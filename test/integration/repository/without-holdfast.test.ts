@@ -1,5 +1,5 @@
 /** Somebody with the bucket, the key and the format's description gets the bytes back. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -47,5 +47,12 @@ describe("docs/restore-without-holdfast.py", () => {
     } finally {
       await f.remove();
     }
+  });
+
+  it("names the file that is not there, in one line", () => {
+    const missing = join(import.meta.dirname, "no-such-folder");
+    const { status, stderr } = spawnSync("python3", [program, "list", missing, "pg/"], { encoding: "utf8" });
+    expect(status).toBe(1);
+    expect(stderr).toBe(`error: No such file or directory: '${join(missing, "pg/manifests")}'\n`);
   });
 });
