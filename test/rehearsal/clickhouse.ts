@@ -19,19 +19,25 @@ const table = "CREATE TABLE shop.orders (id UInt64, item String) ENGINE = MergeT
 const asValues =
   "SELECT arrayStringConcat(groupArray(concat('(', toString(id), ', ''', item, ''')')), ', ') FROM shop.orders";
 
-export const clickhouseInRehearsal: DemoComponent = {
-  component: "clickhouse",
-  missing: async () => (clickhouseTools() === undefined ? "sh .ci/clickhouse.sh" : undefined),
-  start,
-};
+/** @param store folder of the backups, which the server writes by itself */
+export function clickhouseInRehearsal(store: string): DemoComponent {
+  return {
+    component: "clickhouse",
+    missing: async () => (clickhouseTools() === undefined ? "sh .ci/clickhouse.sh" : undefined),
+    start: (_folder, _signal, choosePort) => start(choosePort, store),
+  };
+}
 
-async function start(_folder: string, _signal: AbortSignal, choosePort: ChoosePort): Promise<DemoServer> {
+async function start(choosePort: ChoosePort, store: string): Promise<DemoServer> {
   const tools = clickhouseTools() ?? "";
   const password = randomUUID();
   rememberSecret(password);
   // The reconciler of the rehearsal inherits it.
   process.env[passwordVariable] = password;
-  const server = await startClickhouse(tools, password, await choosePort(8123));
+  const server = await startClickhouse(tools, password, {
+    httpPort: await choosePort(8123),
+    backups: store,
+  });
   await server.run("CREATE DATABASE shop");
   await server.run(table);
   await server.run(

@@ -124,7 +124,13 @@ async function main(): Promise<void> {
     const { result } = await runDemo(
       { format: "text", keep: join(folder, "work") },
       {
-        components: [secretsInDemo, mongodbInRehearsal, redisThatPrunes, clickhouseInRehearsal, s3InDemo],
+        components: [
+          secretsInDemo,
+          mongodbInRehearsal,
+          redisThatPrunes,
+          clickhouseInRehearsal(store),
+          s3InDemo,
+        ],
         // A message that names a server names it where its kind usually is.
         choosePort: freePort,
         store,

@@ -42,16 +42,16 @@ export interface TestClickhouse {
   stop(): Promise<void>;
 }
 
-/** @param tools folder of `clickhouse`; backups may go to any folder below the temporary one */
+/** @param tools folder of `clickhouse`. Backups may go to any folder below `backups`, the temporary one by default. */
 export async function startClickhouse(
   tools: string,
   password: string,
-  httpPort?: number,
+  { httpPort, backups = tmpdir() }: { readonly httpPort?: number; readonly backups?: string } = {},
 ): Promise<TestClickhouse> {
   const directory = mkdtempSync(join(tmpdir(), "holdfast-clickhouse-"));
   mkdirSync(join(directory, "data"));
   const ports = { http: httpPort ?? (await freePort()), native: await freePort(), keeper: await freePort() };
-  writeFileSync(join(directory, "config.xml"), serverSettings(directory, ports, `${tmpdir()}/`));
+  writeFileSync(join(directory, "config.xml"), serverSettings(directory, ports, `${backups}/`));
   writeFileSync(join(directory, "users.xml"), userSettings("default", password));
   const child = spawn(join(tools, "clickhouse"), ["server", `--config-file=${directory}/config.xml`], {
     stdio: ["ignore", "ignore", "inherit"],
