@@ -1,4 +1,5 @@
 /** The emergency command for everything at once: each component into a folder of its own, in their order. */
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Instant } from "../catalogue/instant.ts";
 import type { Check, PointId } from "../catalogue/manifest.ts";
@@ -49,7 +50,7 @@ export interface RestoreAllOutcome {
 
 /**
  * One component that fails does not keep the others from coming back: it is named, and `ok` is false.
- * @throws target-unreachable when nothing goes back that far; interrupted
+ * @throws target-unreachable when nothing goes back that far; usage when the folder cannot be made; interrupted
  */
 export async function restoreAll(world: World, options: RestoreAllOptions): Promise<RestoreAllOutcome> {
   const startedAtMs = world.clock.nowMs();
@@ -58,6 +59,7 @@ export async function restoreAll(world: World, options: RestoreAllOptions): Prom
   const policies: RestoredMember[] = plan.leftOut.map(({ policy, failure }) => failed(policy, failure, 0));
   let worst = Math.max(exitStatus, plan.leftOut.length > 0 ? 5 : 0);
   const up: RunningServer[] = [];
+  await makeShared(options.directory);
   try {
     for (const { policy, stateAt } of plan.members) {
       const begunAtMs = world.clock.nowMs();
@@ -95,6 +97,16 @@ export async function restoreAll(world: World, options: RestoreAllOptions): Prom
     policies,
     exitStatus: worst,
   };
+}
+
+/**
+ * The folder over all of them, made here: whoever restores first would make it for himself alone, and a server that
+ * runs as another user could not pass.
+ */
+async function makeShared(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true }).catch((error: Error) => {
+    throw new HoldfastError("usage", `'${directory}' cannot be made: ${error.message}`, { cause: error });
+  });
 }
 
 function failed(policy: Policy, failure: string, durationMs: number): RestoredMember {

@@ -1,5 +1,9 @@
+import type { Catalogue } from "../../catalogue/catalogue.ts";
 import { instant } from "../../catalogue/instant.ts";
+import { HoldfastError } from "../../errors.ts";
 import { findPolicy } from "../../operate/find-policy.ts";
+import type { World } from "../../operate/world.ts";
+import type { Policy } from "../../policy/model.ts";
 import { listJson, listPoints } from "../../report/json.ts";
 import { renderList } from "../../report/tables.ts";
 import { stockOf } from "../../retention/future.ts";
@@ -17,9 +21,8 @@ export function listCommand() {
           name === undefined
             ? world.set.policies.filter((p) => world.hasEngine(p))
             : [findPolicy(world, name)];
-        const catalogues = await Promise.all(
-          policies.map(async (policy) => (await world.repository(policy)).catalogue()),
-        );
+        const isWhole = name !== undefined || options.format === "snapshot";
+        const catalogues = await cataloguesOf(world, policies, isWhole);
         const nowMs = world.clock.nowMs();
         const points = listPoints(catalogues, nowMs);
         for (const catalogue of catalogues) {
@@ -37,4 +40,28 @@ export function listCommand() {
         print(renderList(points, { nowMs, paint: paintFor(process.stdout), columns: columns() }));
       });
     });
+}
+
+/**
+ * A store that cannot be asked hides only its own points: it is named, and the exit status is that of the gravest.
+ * @throws what the store throws, when all are wanted or none is left
+ */
+async function cataloguesOf(
+  world: World,
+  policies: readonly Policy[],
+  isWhole: boolean,
+): Promise<readonly Catalogue[]> {
+  const read = await Promise.allSettled(
+    policies.map(async (policy) => (await world.repository(policy)).catalogue()),
+  );
+  const found = read.flatMap((r) => (r.status === "fulfilled" ? [r.value] : []));
+  for (const [index, outcome] of read.entries()) {
+    if (outcome.status === "fulfilled") continue;
+    const error: unknown = outcome.reason;
+    if (isWhole || found.length === 0 || !(error instanceof HoldfastError) || error.code === "interrupted")
+      throw error;
+    complain(`not listed: ${policies[index]?.name}: ${error.message}\n  next: ${error.hint}`);
+    process.exitCode = Math.max(Number(process.exitCode ?? 0), error.exitStatus);
+  }
+  return found;
 }

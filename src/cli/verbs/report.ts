@@ -6,6 +6,7 @@ import { observe } from "../../operate/observe.ts";
 import { writeReport } from "../../operate/report.ts";
 import { type ReadReportFile, verifyChain } from "../../operate/report-chain.ts";
 import { reportJson } from "../../report/json.ts";
+import { count } from "../../report/units.ts";
 import { paintFor, print, printJson } from "../console.ts";
 import { inWorld, type SharedOptions, verbCommand, withWorldOptions } from "../options.ts";
 import { openPlatform, openSource, placeOf, requireReconciler } from "../reconciler.ts";
@@ -95,7 +96,9 @@ async function verifyReports(options: ReportOptions): Promise<void> {
   if (unlinked > 0) print(`${unlinked} from before there was a chain: nothing is said of them`);
   print(
     fault === undefined
-      ? paint.good(`${checked} reports are as they were written; the newest is vouched for by its commit`)
+      ? paint.good(
+          `${count(checked, "report is as it was", "reports are as they were")} written; the newest is vouched for by its commit`,
+        )
       : paint.bad(`report ${fault.name} was changed: ${fault.detail}`),
   );
 }
