@@ -171,18 +171,22 @@ function unreachable(
   candidates: readonly Usable[],
 ): HoldfastError {
   const { target, catalogue } = question;
-  const where = reachableText(question);
+  const { where, nearest } = reachableText(question);
   const wanted = targetText(target);
+  const hint =
+    nearest === undefined
+      ? `holdfast list ${catalogue.policy}`
+      : `holdfast restore ${catalogue.policy} --at ${nearest} --to DIR`;
   if (candidates.length === 0) {
     const oldest = all.at(-1)?.point.manifest;
     const message = `${wanted} of '${catalogue.policy}' cannot be reached: the oldest point ${oldest?.id ?? ""} is of ${oldest?.consistentAt ?? ""}; ${where}`;
-    return new HoldfastError("target-unreachable", message, { hint: where });
+    return new HoldfastError("target-unreachable", message, { hint });
   }
   const failures = candidates.flatMap((u) => failureOf(u, all, question) ?? []);
   const best = failures.find((f) => f.kind === "gap") ?? failures[0];
   const code = best?.kind === "gap" ? "wal-gap" : "target-unreachable";
   const message = `${wanted} of '${catalogue.policy}' cannot be reached: ${best?.text ?? "no point serves"}; ${where}`;
-  return new HoldfastError(code, message, { hint: where });
+  return new HoldfastError(code, message, { hint });
 }
 
 function targetText(target: RecoveryTarget): string {
@@ -200,16 +204,19 @@ function targetText(target: RecoveryTarget): string {
   }
 }
 
-/** `reachable: up to A, and again from B` */
-function reachableText(question: RestoreQuestion): string {
+/** `reachable: up to A, and again from B`, and of these the one before what was asked for, else the one behind it. */
+function reachableText(question: RestoreQuestion): { readonly where: string; readonly nearest?: Instant } {
   const ranges = reachableRanges(question);
-  if (ranges.length === 0) return "nothing can be reached";
+  if (ranges.length === 0) return { where: "nothing can be reached" };
   const atMs = question.target.kind === "time" ? Date.parse(question.target.at) : Number.POSITIVE_INFINITY;
   const below = ranges.findLast((r) => Date.parse(r.toAt) <= atMs);
   const above = ranges.find((r) => Date.parse(r.fromAt) > atMs);
-  if (below === undefined) return `reachable: from ${above?.fromAt ?? ranges[0]?.fromAt ?? ""}`;
+  if (below === undefined) {
+    const nearest = above?.fromAt ?? ranges[0]?.fromAt;
+    return { where: `reachable: from ${nearest ?? ""}`, ...(nearest === undefined ? {} : { nearest }) };
+  }
   const again = above === undefined ? "" : `, and again from ${above.fromAt}`;
-  return `reachable: up to ${below.toAt}${again}`;
+  return { where: `reachable: up to ${below.toAt}${again}`, nearest: below.toAt };
 }
 
 function reasonFor(u: Usable, { target }: RestoreQuestion): string {

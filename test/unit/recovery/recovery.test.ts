@@ -46,6 +46,12 @@ function failure(work: () => unknown): HoldfastError {
   throw new Error("did not fail");
 }
 
+/** Whether the command of the hint has a way back. */
+function goesThrough({ hint }: HoldfastError, catalogue: ReturnType<typeof catalogueOf>): boolean {
+  const instantAt = /^holdfast restore postgresql --at (\S+) --to DIR$/.exec(hint)?.[1] ?? "";
+  return planRestore({ catalogue, target: { kind: "time", at: instantAt } }).point !== undefined;
+}
+
 describe("auditLog", () => {
   it("finds one range where nothing is missing", () => {
     expect(audit(archive(run(one, 3, 9)))).toEqual({
@@ -169,6 +175,7 @@ describe("planRestore to an instant", () => {
     const error = failure(() => planRestore({ catalogue, target: at(40) }));
     expect(error.code).toBe("target-unreachable");
     expect(error.message).toContain(`reachable: up to ${minute(30)}`);
+    expect(goesThrough(error, catalogue)).toBe(true);
     const logReachMs = Date.parse(inside(40));
     expect(planRestore({ catalogue, target: at(40), logReachMs }).point.manifest.id).toBe(
       points[1]?.manifest.id,
@@ -192,6 +199,7 @@ describe("planRestore to an instant", () => {
     const error = failure(() => planRestore({ catalogue, target: at(5) }));
     expect(error.code).toBe("target-unreachable");
     expect(error.message).toContain(`reachable: from ${points[0]?.manifest.consistentAt}`);
+    expect(goesThrough(error, catalogue)).toBe(true);
   });
 
   it("crosses promotions to the newest branch", () => {
