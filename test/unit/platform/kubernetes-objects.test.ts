@@ -46,6 +46,12 @@ describe("names", () => {
         if (one !== other) expect(objectName(one)).not.toBe(objectName(other));
       }),
     );
+    for (const [one, other] of [
+      ["aaaa/a", "aaaa--a"],
+      ["a-/b", "a/-b"],
+      ["a/b-/c", "a/b/-c"],
+    ] as const)
+      expect(objectName(one)).not.toBe(objectName(other));
   });
 
   it("of runs carry the slot, as the CronJob controller writes it", () => {

@@ -21,15 +21,16 @@ export const ourSelector = `${ownerLabel}=holdfast`;
 /** The controller appends a dash and the minutes since 1970 to a CronJob's name, and 63 characters are the limit. */
 const longestName = 52;
 
+/** Its slash can be told from its dashes, so that no other key has its name. */
+const exactKey = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\/[a-z0-9]+(?:-[a-z0-9]+)*)?$/;
+
 /**
  * An object name for a job's key: `postgresql/verify-4` becomes `postgresql--verify-4`. A key that is too long,
  * or whose name another key could have, ends with a hash of itself.
  */
 export function objectName(key: string): string {
   const plain = key.toLowerCase().replaceAll("/", "--");
-  const isExact =
-    /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(plain) && !/--.*--/.test(plain) && key === key.toLowerCase();
-  if (isExact && plain.length <= longestName) return plain;
+  if (exactKey.test(key) && plain.length <= longestName) return plain;
   const safe = plain.replaceAll(/[^a-z0-9-]/g, "-").replace(/^-+/, "");
   return `${safe.slice(0, longestName - 9).replace(/-+$/, "")}-${fnv1a(key)}`;
 }
