@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Fields } from "../../../src/adopt/found.ts";
 import { readPolicySet } from "../../../src/policy/read.ts";
+import { processorMs } from "../processor-time.ts";
 import {
   adopted,
   cronJob,
@@ -315,11 +316,11 @@ describe("adopting foreign jobs", () => {
     ],
     ["a name that is a command for a terminal", cronJob(script("pg_dump"), {}, "\u001b[2Jbackup\n- x")],
   ])("survives %s", (_what, object) => {
-    const startedAtMs = performance.now();
+    const startedAtMs = processorMs();
     const adoption = adopted({ cronJobs: [object] });
     expect(adoption.files).toEqual([]);
     expect(everythingOf(adoption)).not.toMatch(/\u001b/);
-    expect(performance.now() - startedAtMs).toBeLessThan(2000);
+    expect(processorMs() - startedAtMs).toBeLessThan(2000);
   });
 
   it("gives two jobs of one name two names, two prefixes and one store", () => {

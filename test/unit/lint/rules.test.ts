@@ -8,6 +8,7 @@ import { secretRules } from "../../../src/lint/secrets-in-text.ts";
 import { waiverRules } from "../../../src/lint/waivers.ts";
 import { renderLint } from "../../../src/report/lint.ts";
 import { seed } from "../../seed.ts";
+import { processorMs } from "../processor-time.ts";
 import { nowMs, type Place, placesIn, root, schemas } from "./examples.ts";
 
 const pages = readdirSync(join(root, "docs/rules")).filter((f) => f.endsWith(".md") && f !== "README.md");
@@ -85,7 +86,7 @@ describe("the repository's policies", () => {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
       return Math.floor((state / 2 ** 32) * below);
     };
-    const startedMs = performance.now();
+    const startedMs = processorMs();
     for (let round = 0; round < 120; round += 1) {
       const at = random(policies.length);
       const files = policies.map((file, i) =>
@@ -96,7 +97,7 @@ describe("the repository's policies", () => {
         renderLint(format, result, { paint, columns: 80, filesCount: files.length });
       }
     }
-    expect(performance.now() - startedMs).toBeLessThan(50_000);
+    expect(processorMs() - startedMs).toBeLessThan(50_000);
   });
 });
 

@@ -5,6 +5,7 @@ import { readCarefully } from "../../../src/policy/careful.ts";
 import { readPolicySet } from "../../../src/policy/read.ts";
 import { isPlain } from "../../../src/policy/text.ts";
 import { seed } from "../../seed.ts";
+import { processorMs } from "../processor-time.ts";
 import { schemas } from "./schema-files.ts";
 
 const head = (kind: string, name = "a") =>
@@ -179,11 +180,11 @@ describe("readPolicySet", () => {
       `${head("RetentionTable")}rows:\n${"  - {nme: x, keep: {daily: 0}}\n".repeat(15_000)}`,
     ];
     for (const text of hostile) {
-      const before = performance.now();
+      const beforeMs = processorMs();
       const { findings } = read(text);
       expect(findings.length, text.slice(0, 40)).toBeGreaterThan(0);
       expect(findings.length).toBeLessThanOrEqual(100);
-      expect(performance.now() - before, text.slice(0, 40)).toBeLessThan(8000);
+      expect(processorMs() - beforeMs, text.slice(0, 40)).toBeLessThan(8000);
     }
   });
 });

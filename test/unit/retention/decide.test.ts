@@ -5,6 +5,7 @@ import { bucketOf, isoWeek, wallOf } from "../../../src/retention/calendar.ts";
 import { decide, type RetentionPoint } from "../../../src/retention/decide.ts";
 import { seed } from "../../seed.ts";
 import { type Case, generator, makeCase } from "./cases.ts";
+import { processorMs } from "../processor-time.ts";
 import { oracleKeeps } from "./oracle.ts";
 
 const dayMs = 86_400_000;
@@ -279,15 +280,17 @@ describe("size", () => {
       parents: n % 8 === 0 ? [] : [`p${n - 1}`],
     }));
     const keep = { last: 100, hourly: 48, daily: 365, weekly: 520, monthly: 240, yearly: 20, days: 400 };
-    const begun = performance.now();
+    const begunMs = processorMs();
     const decisions = decide({
       points,
       keep,
       timeZone: "Europe/Berlin",
       nowMs: startMs + 1_000_000 * 600_000,
     });
-    const tookMs = Math.round(performance.now() - begun);
-    console.log(`1,000,000 points decided in ${tookMs} ms, ${decisions.filter((d) => d.keep).length} kept`);
+    const tookMs = Math.round(processorMs() - begunMs);
+    console.log(
+      `1,000,000 points decided in ${tookMs} ms of processor, ${decisions.filter((d) => d.keep).length} kept`,
+    );
     expect(decisions).toHaveLength(1_000_000);
     expect(tookMs).toBeLessThan(20_000);
   });
