@@ -1,9 +1,10 @@
 /**
- * Proof by simulation that a keep table holds a reach. Judged once a day after that day's last capture, for
- * 400 days, on a history that is as long as the reach; shared by all policies with the same table and cron.
+ * Proof by simulation that a keep table holds a reach. Judged for 400 days when the oldest point is youngest: after
+ * each day's last capture, and where a point ends that `days` has held. The history begins before the reach does;
+ * results are shared by all policies with the same table and cron.
  */
 import type { KeepTable } from "../policy/model.ts";
-import { type Cron, occurrences } from "../time/cron.ts";
+import { type Cron, occurrences, widestGapMs } from "../time/cron.ts";
 
 const dayMs = 86_400_000;
 const judgedDays = 400;
@@ -12,7 +13,7 @@ const maxFirings = 300_000;
 
 export interface KeepProof {
   readonly holds: boolean;
-  /** Least age the oldest kept point had on any judged day. */
+  /** Least age the oldest kept point had whenever it was judged. */
   readonly oldestAgeDays: number;
   /** One sentence for a message. */
   readonly detail: string;
@@ -20,7 +21,7 @@ export interface KeepProof {
 
 const known = new Map<string, KeepProof>();
 
-/** Whether on every judged day the oldest kept point is at least `reachMs` old. The cron must fire. */
+/** Whether the oldest kept point is at least `reachMs` old whenever it is judged. The cron must fire. */
 export function proveKeep(
   cron: Cron,
   timeZone: string,
@@ -49,25 +50,37 @@ interface Line {
 }
 
 function simulate(cron: Cron, timeZone: string, keep: KeepTable, reachMs: number, nowMs: number): KeepProof {
-  const startMs = nowMs - reachMs - 2 * dayMs;
+  // One gap more, so that a point older than the reach is in it.
+  const startMs = nowMs - reachMs - widestGapMs(cron, timeZone, nowMs, judgedDays) - 2 * dayMs;
   const firings = occurrences(cron, timeZone, startMs, nowMs + judgedDays * dayMs, maxFirings);
   const lines = linesOf(keep);
   const ageMs = (keep.days ?? 0) * dayMs;
   let least = Number.POSITIVE_INFINITY;
   let leastAtMs = 0;
   let byAge = 0;
+  const judge = (whenMs: number, oldestMs: number): void => {
+    if (whenMs < nowMs || whenMs - oldestMs >= least) return;
+    least = whenMs - oldestMs;
+    leastAtMs = whenMs;
+  };
   for (const [i, atMs] of firings.entries()) {
     for (const line of lines) advance(line, firings[i - 1], atMs);
+    const byLines = lines.reduce((oldest, line) => Math.min(oldest, oldestOf(line, atMs)), atMs);
+    const oldestByAge = firings[byAge] as number;
     // What is just as old as asked goes with the next prune.
     while (byAge < i && (firings[byAge] as number) <= atMs - ageMs) byAge += 1;
+    const isEnd = ageMs > 0 && (firings[byAge] as number) > oldestByAge && oldestByAge < byLines;
     const next = firings[i + 1];
     const isLastOfDay = next === undefined || Math.floor(next / dayMs) !== Math.floor(atMs / dayMs);
-    if (!isLastOfDay || atMs < nowMs) continue;
-    let oldest = ageMs === 0 ? atMs : (firings[byAge] as number);
-    for (const line of lines) oldest = Math.min(oldest, oldestOf(line, atMs));
-    if (atMs - oldest >= least) continue;
-    least = atMs - oldest;
-    leastAtMs = atMs;
+    if (isLastOfDay || isEnd)
+      judge(atMs, ageMs === 0 ? byLines : Math.min(byLines, firings[byAge] as number));
+    // Until the next capture points end that their age alone has held.
+    for (; ageMs > 0 && byAge <= i && (firings[byAge] as number) + ageMs < (next ?? 0); byAge += 1) {
+      if ((firings[byAge] as number) > byLines) continue;
+      const endMs = (firings[byAge] as number) + ageMs;
+      const left = byAge < i ? Math.min(byLines, firings[byAge + 1] as number) : byLines;
+      judge(endMs, lines.length === 0 && byAge === i ? endMs : left);
+    }
   }
   const days = Math.floor(least / dayMs);
   return {

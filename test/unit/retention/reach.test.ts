@@ -8,6 +8,7 @@ import { generator, makeKeep } from "./cases.ts";
 import { oracleKeeps } from "./oracle.ts";
 
 const dayMs = 86_400_000;
+const crons = ["0 2 * * *", "30 5 * * 1", "0 */6 * * *", "15 3 1 * *", "0 4 1,15 * *", "0 9,17 * * 1-5"];
 const nowMs = Date.parse("2026-11-22T05:12:00Z");
 const holds = (keep: KeepTable, reachDays: number, cron = "0 2 * * *", timeZone = "Etc/UTC") =>
   proveReach({ cron, timeZone, keep, reachMs: reachDays * dayMs, nowMs });
@@ -94,15 +95,31 @@ describe("reach", () => {
     expect(holds({ days: 8, last: 2 }, 2, "30 5 * * 1").holds).toBe(true);
   });
 
+  it.each<[KeepTable, number, string, string, boolean]>([
+    // Between two captures the one point that is left is younger than a week. HOLDFAST_SEED=79224906
+    [{ yearly: 1, days: 8 }, 7, "30 5 * * 1", "2026-11-22", false],
+    [{ daily: 1, days: 22 }, 13, "0 0 1,15 * *", "2027-03-07", false],
+    // The first capture of a day takes the place of an older one at the very instant at which that ends.
+    [{ daily: 6, days: 7 }, 7, "0 9,17 * * 1-5", "2027-08-11", false],
+    // An older point than the reach is there, however long before it.
+    [{ days: 54 }, 7, "15 3 1 * *", "2026-12-27", true],
+    [{ days: 91 }, 53, "30 5 * * 1", "2026-11-30", true],
+  ])("is the same to lint: %o, %i days, %s on %s", (keep, reachDays, text, today, wanted) => {
+    const cron = parseCron(text);
+    if ("error" in cron) throw new Error(cron.error);
+    const at = { timeZone: "Etc/UTC", reachMs: reachDays * dayMs, nowMs: Date.parse(today) };
+    expect(proveReach({ ...at, cron: text, keep }).holds).toBe(wanted);
+    expect(proveKeep(cron, at.timeZone, keep, at.reachMs, at.nowMs).holds).toBe(wanted);
+  });
+
   it("agrees with a naive day by day run, and with what lint computes in UTC", () => {
     const random = generator(seed);
     for (let n = 0; n < 100; n += 1) {
-      const keep = makeKeep(random);
-      if (keep.forever) continue;
-      const reachDays = 1 + Math.floor(random() * 60);
-      const cron = ["0 2 * * *", "30 5 * * 1", "0 */6 * * *", "15 3 1 * *"][
-        Math.floor(random() * 4)
-      ] as string;
+      const made = makeKeep(random);
+      if (made.forever) continue;
+      const keep = made.days === undefined ? made : { ...made, days: 1 + Math.floor(random() * 100) };
+      const reachDays = 1 + Math.floor(random() * (n % 2 === 0 ? 60 : 15));
+      const cron = crons[Math.floor(random() * crons.length)] as string;
       const where = JSON.stringify({ seed, n, keep, reachDays, cron });
       const parsed = parseCron(cron);
       if ("error" in parsed) throw new Error(cron);
