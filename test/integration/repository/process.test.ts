@@ -1,7 +1,7 @@
 /** The storing process itself: killed in the middle it leaves no point, and its memory does not grow with size. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
@@ -15,7 +15,8 @@ it("leaves no listed point when it is killed, and only what the sweep takes", as
     const script = "while head -c 1000000 /dev/urandom; do :; done";
     const storing = spawn(process.execPath, [child, f.settings.path, f.keys.recipient, "zstd", script]);
     const uploads = join(f.settings.path, ".uploads");
-    while (!existsSync(uploads)) await sleep(20);
+    const hasBegun = () => existsSync(uploads) && readdirSync(uploads).length > 0;
+    while (!hasBegun()) await sleep(20);
     await sleep(300);
     storing.kill("SIGKILL");
     await once(storing, "exit");
