@@ -1,6 +1,7 @@
 /** Redis set otherwise than usual, and failing in the middle: what the engine promises then. */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
@@ -89,9 +90,12 @@ for (const major of [7, 8] as const) {
     });
 
     it("never dates a point behind a write it does not hold, though the server hands out an older snapshot", async () => {
-      const settings = { "repl-diskless-sync": "no", "rdb-key-save-delay": "20000" };
+      const settings = { "repl-diskless-sync": "no", "rdb-key-save-delay": "30000" };
       const redis = await serverOf({ ...here, settings });
       await redis.ask((client) => fillRedis(client, 20));
+      // Everything is at hand before, so that the capture falls into the snapshot of somebody else.
+      const test = await worldOf(redisPolicy(redis));
+      await probe(test);
       // Somebody else's snapshot, which takes some seconds; ours is the same one.
       const other = spawn(
         join(redis.programs, "redis-cli"),
@@ -105,7 +109,6 @@ for (const major of [7, 8] as const) {
         await client.command("SET", "late", "1");
         return serverNow(client);
       });
-      const test = await worldOf(redisPolicy(redis));
       await capture(test);
       const { server, manifest } = await restored(test, `late-${major}`);
       expect(await server?.ask("EXISTS late", "0")).toBe(0);
@@ -116,24 +119,17 @@ for (const major of [7, 8] as const) {
     it("puts the rewrites back when its connection is closed in the middle", async () => {
       const redis = await serverOf({ ...here, settings: { appendonly: "yes", [percentage]: "37" } });
       await redis.ask((client) => fillRedis(client, 500));
-      const test = await worldOf(logged(redis));
-      let kills = 0;
-      const stop = new AbortController();
-      const closing = redis.ask(async (client) => {
-        while (!stop.signal.aborted && kills === 0) {
-          const found = Object(await client.command("CONFIG", "GET", percentage));
-          if (String(Object.values(found).at(-1)) !== "0") continue;
-          kills = Number(await client.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"));
-        }
-      });
+      const cutter = await cuttingBehind(redis.port, percentage);
+      open.push(cutter);
+      const test = await worldOf(
+        logged(redis, { connection: { ...redisPolicy(redis).connection, port: cutter.port } }),
+      );
       // Where the connection was not needed any more, the capture is whole.
       const outcome = await capture(test).then(
         () => "captured",
         (error: { code?: string }) => error.code,
       );
-      stop.abort();
-      await closing;
-      expect(kills).toBeGreaterThan(0);
+      expect(cutter.cuts).toBe(1);
       expect(["captured", "source-unreachable"]).toContain(outcome);
       expect(await settingOf(redis, percentage)).toBe("37");
     });
@@ -267,4 +263,32 @@ async function restored(test: TestWorld, name: string) {
   const manifest = (await repository.catalogue()).points.at(-1)?.manifest;
   if (manifest === undefined) throw new Error("there is no point");
   return { ...outcome, manifest };
+}
+
+/** A way to the server that is cut once, as soon as it has answered the first stop of the rewrites. */
+async function cuttingBehind(port: number, setting: string) {
+  const stopsRewrites = new RegExp(`SET\\r\\n\\$\\d+\\r\\n${setting}\\r\\n\\$1\\r\\n0\\r\\n`, "i");
+  let cuts = 0;
+  const server = createServer((socket) => {
+    const inner = connect(port, "127.0.0.1");
+    for (const one of [socket, inner]) one.on("error", () => undefined);
+    socket.on("data", (bytes) => {
+      if (cuts === 0 && stopsRewrites.test(bytes.toString("latin1"))) {
+        cuts += 1;
+        inner.once("data", () => socket.destroy());
+      }
+      inner.write(bytes);
+    });
+    inner.pipe(socket);
+    socket.on("close", () => inner.destroy());
+    inner.on("close", () => socket.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    get cuts() {
+      return cuts;
+    },
+    stop: () => new Promise<void>((resolve) => void server.close(() => resolve())),
+  };
 }

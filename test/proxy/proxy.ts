@@ -12,6 +12,8 @@ export type Fault =
   /** Answered here; the target never sees it. */
   | { readonly kind: "answer"; readonly status: number; readonly body?: string }
   | { readonly kind: "delay"; readonly ms: number }
+  /** Goes on to the target when the promise is kept. */
+  | { readonly kind: "hold"; readonly until: Promise<unknown> }
   | { readonly kind: "slow"; readonly bytesPerSecond: number }
   /** The connection is broken after so many bytes of the body. */
   | { readonly kind: "cut-request"; readonly afterBytes: number }
@@ -160,6 +162,7 @@ export async function startProxy(options: { readonly target: string }): Promise<
         return;
       }
       if (fault?.kind === "delay") await sleep(fault.ms);
+      if (fault?.kind === "hold") await fault.until;
       if (fault?.kind === "answer") {
         incoming.resume();
         entry.status = fault.status;

@@ -9,7 +9,7 @@ import type { Schedule } from "../../../src/policy/model.ts";
 import { pause, until } from "../../servers/waiting.ts";
 import { openWorld, policyFor, type TestWorld } from "../../servers/world.ts";
 
-const schedule: Schedule = { kind: "change", debounceMs: 300, atLeastEveryMs: 3_600_000 };
+const schedule = { kind: "change", debounceMs: 300, atLeastEveryMs: 3_600_000 } as const satisfies Schedule;
 
 describe("watch", () => {
   let test: TestWorld;
@@ -61,12 +61,26 @@ describe("watch", () => {
     watch(world, test.policy, (outcome, why) => captured.push({ outcome, why }));
 
   it("captures at once where there is no point, then once per burst of changes", async () => {
+    // The quiet time is over when the test says so; other waits are real.
+    const quiet: (() => void)[] = [];
+    const { clock } = world;
+    const wait: typeof clock.wait = (ms, signal) =>
+      ms === schedule.debounceMs
+        ? new Promise((resolve) => {
+            quiet.push(resolve);
+            signal?.addEventListener("abort", () => resolve(), { once: true });
+          })
+        : clock.wait(ms, signal);
+    Object.assign(world, { clock: { nowMs: () => clock.nowMs(), wait } });
     const watching = begin();
     await until(() => captured.length === 1);
     await pause(1100);
     tell("secret/a");
-    await pause(100);
+    await until(() => quiet.length === 1);
     tell("secret/b");
+    await until(() => quiet.length === 2);
+    expect(captured).toHaveLength(1);
+    quiet[1]?.();
     await until(() => captured.length === 2);
     await pause(1000);
     expect(captured.map((c) => [c.outcome.outcome, c.why])).toEqual([

@@ -79,6 +79,9 @@ function orphan(mark: Record<string, string>, script: string): { readonly pid: n
 /** While a process becomes another program its environment cannot be read, and so its mark cannot be seen. */
 const sleeps = (pid: number) => until(() => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("sleep"));
 
+/** A line of shell that goes on once the file is there. */
+const waitsFor = (file: string): string => `while ! [ -e ${file} ]; do sleep 0.05; done`;
+
 const isGone = (pid: number): boolean => {
   try {
     return readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
@@ -102,11 +105,14 @@ describe("killed between a start and its record", () => {
     };
     writeFileSync(join(state, "runs", "p~capture", "20261123T020000Z.json"), JSON.stringify(run));
     const result = join(state, "results", "p~capture-20261123T020000Z.json");
-    orphan({ HOLDFAST_RESULT: result }, `sleep 1; echo '{"filesCount":3}' > ${result}`);
+    const gate = `${lines}-gate`;
+    orphan({ HOLDFAST_RESULT: result }, `${waitsFor(gate)}; echo '{"filesCount":3}' > ${result}`);
     const platform = open(today);
     await platform.start();
     expect((await platform.observe()).jobs[0]?.running).toBe(true);
-    expect(await platform.nextRunEnd(AbortSignal.timeout(10_000))).toMatchObject({
+    const end = platform.nextRunEnd(AbortSignal.timeout(30_000));
+    writeFileSync(gate, "");
+    expect(await end).toMatchObject({
       slotAt,
       outcome: "succeeded",
       filesCount: 3,
@@ -149,7 +155,7 @@ it("ends an adopted run at its deadline", async () => {
   );
   const platform = open(today);
   await platform.start();
-  const run = await platform.nextRunEnd(AbortSignal.timeout(10_000));
+  const run = await platform.nextRunEnd(AbortSignal.timeout(30_000));
   expect(run).toMatchObject({ outcome: "failed", message: expect.stringContaining("deadline") });
   expect(isGone(pid)).toBe(true);
   await platform.stop(1000);
@@ -219,16 +225,18 @@ describe("a disk that refuses", () => {
   });
 
   it("writes the end of a run down later", async () => {
-    const { state, lines, open, begun } = place();
-    await open(yesterday).putJob(job(`echo "$1" >> ${lines}; sleep 0.5`), "r1");
+    const { state, lines, open, begun, errors } = place();
+    const gate = `${lines}-gate`;
+    await open(yesterday).putJob(job(`echo "$1" >> ${lines}; ${waitsFor(gate)}`), "r1");
     const platform = open(today);
     await platform.start();
-    const end = platform.nextRunEnd(AbortSignal.timeout(15_000));
+    const end = platform.nextRunEnd(AbortSignal.timeout(60_000));
     await until(() => begun().length === 1);
     const runs = join(state, "runs", "p~capture");
     rmSync(runs, { recursive: true });
     writeFileSync(runs, "");
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    writeFileSync(gate, "");
+    await until(() => errors.some((e) => e.includes("the end of a run could not be recorded")));
     rmSync(runs);
     expect(await end).toMatchObject({ outcome: "succeeded" });
     expect((await platform.observe()).jobs[0]?.runs).toMatchObject([{ slotAt, outcome: "succeeded" }]);

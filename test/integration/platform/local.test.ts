@@ -52,7 +52,7 @@ function linesOf(path: string): readonly string[] {
   }
 }
 
-async function until(isTrue: () => boolean | Promise<boolean>, deadlineMs = 20_000): Promise<void> {
+async function until(isTrue: () => boolean | Promise<boolean>, deadlineMs = 60_000): Promise<void> {
   const giveUpAtMs = Date.now() + deadlineMs;
   while (!(await isTrue())) {
     if (Date.now() > giveUpAtMs) throw new Error("did not come true in time");
@@ -243,9 +243,10 @@ describe("kill -9", () => {
     }
     const last = open(state);
     await last.start();
-    await until(async () =>
-      (await last.observe()).jobs.every((j) => j.runs.every((r) => r.outcome !== "running")),
-    );
+    const hasEnded = async () =>
+      linesOf(lines).some((l) => l.startsWith("end ")) &&
+      (await last.observe()).jobs.every((j) => j.runs.every((r) => r.outcome !== "running"));
+    await until(hasEnded);
     await last.stop(1000);
     const ends = linesOf(lines).filter((l) => l.startsWith("end "));
     expect(new Set(ends).size).toBe(ends.length);

@@ -266,12 +266,14 @@ describe("reading", () => {
 
   it("does not mix two versions of an object", async () => {
     await direct.put("read/moving", randomBytes(3_000_000));
+    const moved = Promise.withResolvers<void>();
     proxy.script([
       { method: "GET", fault: { kind: "cut-response", afterBytes: 1_000_000 } },
-      { method: "GET", fault: { kind: "delay", ms: 300 } },
+      { method: "GET", fault: { kind: "hold", until: moved.promise } },
     ]);
     const stream = await store.read("read/moving");
     await direct.put("read/moving", randomBytes(3_000_000));
+    moved.resolve();
     await failsWith(buffer(stream), "object-exists");
   });
 
