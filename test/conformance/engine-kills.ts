@@ -1,7 +1,7 @@
 /**
  * A capture killed with `kill -9` at random moments, for every engine: what is listed afterwards is whole, the next
- * capture goes through at once, and no program of the vendor's goes on. HOLDFAST_KILLS sets how many (50 in the
- * published runs), HOLDFAST_SEED which moments.
+ * capture goes through at once, and no program of the vendor's goes on. HOLDFAST_KILLS sets how many have to hit a
+ * living capture (50 in the published runs), HOLDFAST_SEED which moments.
  */
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -18,6 +18,8 @@ import { seededRandom } from "./store.ts";
 
 const kills = Number(process.env["HOLDFAST_KILLS"] ?? 6);
 const program = join(import.meta.dirname, "capture-child.ts");
+/** A kill that comes too late shows nothing and says how long captures take now; so many may be needed for one hit. */
+const triesPerKill = 5;
 
 /** Call it beside `engineConformance`, with the same fixture. */
 export function engineKills(name: string, open: () => Promise<EngineFixture>): void {
@@ -43,14 +45,17 @@ export function engineKills(name: string, open: () => Promise<EngineFixture>): v
 
     it(`leaves no point that is not whole in ${kills} kills`, async () => {
       const random = seededRandom(seed);
-      const usualMs = await durationOf(() => once(test, nextSlot()));
+      let usualMs = await lifeOf(test, nextSlot());
       let alive = 0;
-      for (let i = 0; i < kills; i += 1) {
+      let tries = 0;
+      for (; alive < kills && tries < kills * triesPerKill; tries += 1) {
         await fixture.write();
         // Node's own start is a third of it, and dying there shows nothing.
         const afterMs = usualMs * (0.25 + random() * 0.9);
-        const { wasAlive, programs } = await killed(test, nextSlot(), afterMs);
-        if (wasAlive) alive += 1;
+        const { livedMs, programs } = await killed(test, nextSlot(), afterMs);
+        // The first capture of a server can take several times as long as those after it.
+        if (livedMs === undefined) alive += 1;
+        else usualMs = livedMs;
         await until(() => programs.every((pid) => !isThere(pid)), 20_000);
         const reader = await test.reopen();
         const { points, complete, unreadable } = await (await reader.repository(test.policy)).catalogue();
@@ -68,9 +73,9 @@ export function engineKills(name: string, open: () => Promise<EngineFixture>): v
       expect(ok).toBe(true);
       const { points } = await (await test.world.repository(test.policy)).catalogue();
       console.log(
-        `HOLDFAST_SEED=${seed}: ${alive} of ${kills} kills hit a living capture of ${name}, which takes ${Math.round(usualMs)} ms; ${points.length} points, each whole`,
+        `HOLDFAST_SEED=${seed}: ${alive} of ${tries} kills hit a living capture of ${name}, which takes ${Math.round(usualMs)} ms; ${points.length} points, each whole`,
       );
-      expect(alive).toBeGreaterThan(0);
+      expect(alive).toBe(kills);
     }, 900_000);
 
     function nextSlot(): number {
@@ -80,14 +85,9 @@ export function engineKills(name: string, open: () => Promise<EngineFixture>): v
   });
 }
 
-async function durationOf(work: () => Promise<void>): Promise<number> {
-  const startedMs = performance.now();
-  await work();
-  return performance.now() - startedMs;
-}
-
 function start(test: TestWorld, slotAtMs: number) {
   const order: CaptureOrder = { set: test.world.set, state: join(test.folder, "killed"), slotAtMs };
+  const startedMs = performance.now();
   const child = spawn(process.execPath, [program], {
     stdio: ["ignore", "ignore", "pipe"],
     env: { ...process.env, HOLDFAST_ORDER: JSON.stringify(order) },
@@ -96,24 +96,29 @@ function start(test: TestWorld, slotAtMs: number) {
   child.stderr.on("data", (chunk) => {
     said += String(chunk);
   });
+  const lived = new Promise<number>((resolve) =>
+    child.once("exit", () => resolve(performance.now() - startedMs)),
+  );
   const end = new Promise<number | null>((resolve) => child.once("close", (status) => resolve(status)));
-  return { child, end, said: () => said };
+  return { child, end, lived, said: () => said };
 }
 
-/** @throws Error with the child's words when it fails */
-async function once(test: TestWorld, slotAtMs: number): Promise<void> {
-  const { end, said } = start(test, slotAtMs);
+/** Milliseconds that a capture takes which nobody kills. @throws Error with the child's words when it fails */
+async function lifeOf(test: TestWorld, slotAtMs: number): Promise<number> {
+  const { end, lived, said } = start(test, slotAtMs);
   if ((await end) !== 0) throw new Error(said());
+  return lived;
 }
 
+/** `livedMs` of a capture that had ended before its kill, undefined of one that was hit. */
 async function killed(test: TestWorld, slotAtMs: number, afterMs: number) {
-  const { child, end } = start(test, slotAtMs);
+  const { child, end, lived } = start(test, slotAtMs);
   await new Promise((resolve) => setTimeout(resolve, afterMs));
   const programs = descendantsOf(child.pid ?? -1);
-  const wasAlive = child.exitCode === null && child.signalCode === null;
+  const isAlive = child.exitCode === null && child.signalCode === null;
   child.kill("SIGKILL");
   await end;
-  return { wasAlive, programs };
+  return { livedMs: isAlive ? undefined : await lived, programs };
 }
 
 /** Processes `pid` has started, and theirs. */
