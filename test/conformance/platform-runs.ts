@@ -26,7 +26,7 @@ export const reported = {
   failStatus: 10,
 } as const;
 
-export async function until(isTrue: () => boolean | Promise<boolean>, deadlineMs = 20_000): Promise<void> {
+export async function until(isTrue: () => boolean | Promise<boolean>, deadlineMs = 60_000): Promise<void> {
   const giveUpAtMs = Date.now() + deadlineMs;
   while (!(await isTrue())) {
     if (Date.now() > giveUpAtMs) throw new Error("did not come true in time");
@@ -67,7 +67,7 @@ export function platformRunsConformance(title: string, make: () => Promise<Platf
     const slot = (minute: number): Instant => instant(Date.parse("2026-11-23T02:00:00Z") + minute * 60_000);
     const runsOf = async (key = "p/capture", of = platform): Promise<readonly Run[]> =>
       (await of.observe()).jobs.find((j) => j.job.key === key)?.runs ?? [];
-    const ended = async (of = platform): Promise<Run> => of.nextRunEnd(AbortSignal.timeout(20_000));
+    const ended = async (of = platform): Promise<Run> => of.nextRunEnd(AbortSignal.timeout(60_000));
 
     describe("jobs", () => {
       it("are observed as they were put, and putting one again changes nothing", async () => {
