@@ -16,7 +16,7 @@ import {
   startClickhouse,
 } from "../servers/clickhouse.ts";
 import { whereIs } from "../servers/on-path.ts";
-import { freePort } from "../servers/postgresql.ts";
+import { freePort } from "../servers/ports.ts";
 import { type EngineFixture, engineConformance } from "./engine.ts";
 import { engineDamage } from "./engine-damage.ts";
 import { engineKills } from "./engine-kills.ts";

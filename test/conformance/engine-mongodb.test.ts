@@ -7,7 +7,7 @@ import { MongoClient } from "mongodb";
 import { describe, it } from "vitest";
 import { receive } from "../../src/engine/mongodb/receive.ts";
 import { ferretProgram, mongoPolicy, oplogSettings, startMongo } from "../servers/ferretdb.ts";
-import { freePort } from "../servers/postgresql.ts";
+import { freePort } from "../servers/ports.ts";
 import { type EngineFixture, engineConformance } from "./engine.ts";
 import { engineDamage } from "./engine-damage.ts";
 import { engineKills } from "./engine-kills.ts";

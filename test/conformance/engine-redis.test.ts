@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "vitest";
 import { settingsOf, withClient } from "../../src/engine/redis/connection.ts";
-import { freePort } from "../servers/postgresql.ts";
+import { freePort } from "../servers/ports.ts";
 import { contentsOf, fillRedis, redisPolicy, redisPrograms, startRedis } from "../servers/redis.ts";
 import { type EngineFixture, engineConformance } from "./engine.ts";
 import { engineDamage } from "./engine-damage.ts";

@@ -22,7 +22,7 @@ import {
   startMinio,
   type TestMinio,
 } from "../servers/minio.ts";
-import { freePort } from "../servers/postgresql.ts";
+import { freePort } from "../servers/ports.ts";
 import { openWorld } from "../servers/world.ts";
 import type { DamageKind } from "./damage-kinds.ts";
 import { type EngineFixture, engineConformance } from "./engine.ts";

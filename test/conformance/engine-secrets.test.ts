@@ -14,7 +14,7 @@ import {
   tokenName,
   unsealName,
 } from "../servers/openbao.ts";
-import { freePort } from "../servers/postgresql.ts";
+import { freePort } from "../servers/ports.ts";
 import { until } from "../servers/waiting.ts";
 import { type EngineFixture, engineConformance } from "./engine.ts";
 import { engineDamage } from "./engine-damage.ts";

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "vitest";
 import { clearMinioSecrets, minioUser, setMinioSecrets } from "../servers/minio.ts";
-import { freePort } from "../servers/postgresql.ts";
+import { freePort } from "../servers/ports.ts";
 import {
   bucketStore,
   startVelero,

@@ -15,7 +15,7 @@ import { verify } from "../../src/operate/verify.ts";
 import type { Policy, StoreSettings } from "../../src/policy/model.ts";
 import { handScript } from "../../src/report/hand-script.ts";
 import { itemName } from "../../src/state/coverage.ts";
-import { freePort } from "../servers/postgresql.ts";
+import { freePort } from "../servers/ports.ts";
 import { openWorld, restoreFolder, type TestWorld, type TestWorldOptions } from "../servers/world.ts";
 
 const decryptor = join(import.meta.dirname, "../../docs/restore-without-holdfast.py");
@@ -301,7 +301,7 @@ export function engineConformance(
         expect(points).toHaveLength(end === "captured" ? 1 : 0);
         await opened.at(-1)?.beside?.stop();
         opened = opened.map((o) => (o.test === test ? { ...o, beside: undefined } : o));
-        const deadline = Date.now() + 5000;
+        const deadline = Date.now() + 30_000;
         const left = (): readonly number[] => childrenOf(process.pid).filter((pid) => !before.includes(pid));
         while (left().length > 0 && Date.now() < deadline) await new Promise((r) => setTimeout(r, 20));
         expect(left().map((pid) => commandLine(pid))).toEqual([]);

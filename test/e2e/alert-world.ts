@@ -7,13 +7,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newIdentity } from "../../src/crypto/identity.ts";
-import {
-  freePort,
-  postgresPrograms,
-  serverFolder,
-  startPostgres,
-  type TestPostgres,
-} from "../servers/postgresql.ts";
+import { freePort } from "../servers/ports.ts";
+import { postgresPrograms, serverFolder, startPostgres, type TestPostgres } from "../servers/postgresql.ts";
 import {
   type AlertReceiver,
   type MonitoringServer,

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { pushPolicies } from "../../src/cli/demo/policy-repository.ts";
 import { newIdentity } from "../../src/crypto/identity.ts";
-import { freePort, startPostgres, type TestPostgres } from "../servers/postgresql.ts";
+import { freePort } from "../servers/ports.ts";
+import { startPostgres, type TestPostgres } from "../servers/postgresql.ts";
 import { until } from "../servers/waiting.ts";
 import { holdfast, type RunningHoldfast, startHoldfast } from "./holdfast.ts";
 

@@ -8,7 +8,7 @@ import type { DemoServer } from "../../src/cli/demo/component.ts";
 import { pushPolicies } from "../../src/cli/demo/policy-repository.ts";
 import { redisInDemo } from "../../src/cli/demo/redis.ts";
 import { newIdentity } from "../../src/crypto/identity.ts";
-import { freePort } from "../servers/postgresql.ts";
+import { freePort } from "../servers/ports.ts";
 import { until } from "../servers/waiting.ts";
 import { holdfast, type RunningHoldfast, startHoldfast } from "./holdfast.ts";
 

@@ -31,7 +31,7 @@ import {
   startMinio,
   type TestMinio,
 } from "../servers/minio.ts";
-import { freePort } from "../servers/postgresql.ts";
+import { freePort } from "../servers/ports.ts";
 import { until } from "../servers/waiting.ts";
 import { openWorld, type TestWorld } from "../servers/world.ts";
 

@@ -8,7 +8,7 @@ import { canaryDatabase } from "../../src/engine/clickhouse/canary.ts";
 import { ask, type Connection, run } from "../../src/engine/clickhouse/connection.ts";
 import { serverSettings, userSettings } from "../../src/engine/clickhouse/server.ts";
 import type { Policy } from "../../src/policy/model.ts";
-import { freePort } from "./postgresql.ts";
+import { freePort } from "./ports.ts";
 import { killed, until } from "./waiting.ts";
 import { policyFor } from "./world.ts";
 

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import type { Policy } from "../../src/policy/model.ts";
 import { whereIs } from "./on-path.ts";
-import { freePort } from "./postgresql.ts";
+import { freePort } from "./ports.ts";
 import { until } from "./waiting.ts";
 import { policyFor } from "./world.ts";
 

@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { freePort } from "./postgresql.ts";
+import { freePort } from "./ports.ts";
 import { killed, until } from "./waiting.ts";
 
 export interface GitDaemon {

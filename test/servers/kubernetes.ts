@@ -16,11 +16,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { request } from "node:https";
-import { type AddressInfo, createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { packImage } from "./image.ts";
-import { pause, until } from "./waiting.ts";
+import { freePorts } from "./ports.ts";
+import { killed, pause, until } from "./waiting.ts";
 
 const version = "1.34.4";
 const programs = join(
@@ -110,7 +110,8 @@ export async function startCluster(level: "control" | "node"): Promise<Cluster> 
   };
   const stop = async (): Promise<void> => {
     await stopAll(folder, running);
-    rmSync(folder, { recursive: true, force: true });
+    // What the programs of pods still hold goes with them, a moment after the containers.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   };
   process.once("exit", () => {
     for (const { child } of running) child.kill("SIGKILL");
@@ -256,7 +257,7 @@ async function stopAll(folder: string, running: readonly Running[]): Promise<voi
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGTERM");
     for (let n = 0; n < 50 && child.exitCode === null && child.signalCode === null; n += 1) await pause(100);
-    child.kill("SIGKILL");
+    await killed(child);
   };
   await end("kubelet");
   const socket = join(folder, "containerd.sock");
@@ -429,17 +430,4 @@ function base64(path: string): string {
 
 function tail(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8").trim().split("\n").slice(-3).join("\n") : "no log";
-}
-
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((s) => (s.address() as AddressInfo).port);
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  return ports;
 }

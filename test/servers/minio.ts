@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import type { Policy, StoreSettings } from "../../src/policy/model.ts";
-import { freePort } from "./postgresql.ts";
+import { freePort } from "./ports.ts";
 import { s3Settings } from "./settings.ts";
 import { killed, until } from "./waiting.ts";
 import { policyFor } from "./world.ts";

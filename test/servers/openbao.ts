@@ -10,7 +10,7 @@ import { linesOf } from "../../src/engine/secrets/fingerprint.ts";
 import { findMounts, readPolicies } from "../../src/engine/secrets/key-value.ts";
 import { healthOf, serverSettings } from "../../src/engine/secrets/server.ts";
 import type { Policy } from "../../src/policy/model.ts";
-import { freePort } from "./postgresql.ts";
+import { freePort } from "./ports.ts";
 import { killed, until } from "./waiting.ts";
 import { policyFor } from "./world.ts";
 

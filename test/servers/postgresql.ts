@@ -1,13 +1,13 @@
 /** Real PostgreSQL servers for tests and the demo's disasters: started on a free port, killed, thrown away. */
 import { execFileSync } from "node:child_process";
 import { chownSync, existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { type StartedServer, startServer } from "../../src/engine/postgresql/server.ts";
 import { openExec } from "../../src/exec/system.ts";
 import { systemClock } from "../../src/time/clock.ts";
+import { freePort } from "./ports.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -47,17 +47,6 @@ export function postgresPrograms(major: 15 | 17): string {
   const usual = `/usr/lib/postgresql/${major}/bin`;
   if (existsSync(join(usual, "postgres"))) return usual;
   return execFileSync("sh", [join(root, `.ci/postgresql-${major}.sh`)], { encoding: "utf8" }).trim();
-}
-
-export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }
 
 const isRoot = process.getuid?.() === 0;

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { whereIs } from "./on-path.ts";
-import { freePort } from "./postgresql.ts";
+import { freePort } from "./ports.ts";
 import { killed, until } from "./waiting.ts";
 
 /** Names of what this machine lacks; empty where both can be started. */

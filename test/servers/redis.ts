@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { canaryKey } from "../../src/engine/redis/canary.ts";
 import { type Client, settingsOf, withClient } from "../../src/engine/redis/connection.ts";
 import type { Policy } from "../../src/policy/model.ts";
-import { freePort } from "./postgresql.ts";
+import { freePort } from "./ports.ts";
 import { killed, until } from "./waiting.ts";
 import { policyFor } from "./world.ts";
 

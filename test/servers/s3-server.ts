@@ -2,13 +2,13 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { openS3Store, type S3Options } from "../../src/store/s3.ts";
 import type { Store } from "../../src/store/store.ts";
+import { freePort, freePorts } from "./ports.ts";
 import { s3Settings } from "./settings.ts";
 
 export type S3ServerKind = "seaweedfs" | "versitygw";
@@ -46,21 +46,6 @@ export function s3ServerProgram(kind: S3ServerKind): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Ports that nobody listens on; low enough that a server may add 10,000 for a second one. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const found: number[] = [];
-  while (found.length < count) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const free = await new Promise<boolean>((resolve) => {
-      const server = createServer()
-        .once("error", () => resolve(false))
-        .listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-    });
-    if (free && !found.includes(port)) found.push(port);
-  }
-  return found;
 }
 
 const accessKeyId = "TESTACCESSKEY0000001";
@@ -186,7 +171,7 @@ export async function startS3Server(
   if (program === undefined) throw new Error(`${kind} cannot be had on this machine`);
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), `holdfast-${kind}-`)));
   const bucket = options.bucket ?? "backups";
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   const lockDays = options.lockDays ?? 0;
   const { command, args, env } = await (kind === "seaweedfs"
     ? weed(program, folder, port)

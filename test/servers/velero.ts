@@ -10,7 +10,7 @@ import type { Policy } from "../../src/policy/model.ts";
 import { addFile, packImage } from "./image.ts";
 import { type Cluster, hostOfPods, raiseBridge, startCluster, whyNoCluster } from "./kubernetes.ts";
 import { minioPrograms, replicaStore, startMinio, type TestMinio } from "./minio.ts";
-import { pause, until } from "./waiting.ts";
+import { killed, pause, until } from "./waiting.ts";
 import { policyFor } from "./world.ts";
 
 const version = "1.18.3";
@@ -89,7 +89,7 @@ export async function installVelero(
     process.removeListener("exit", last);
     child?.kill("SIGTERM");
     for (let n = 0; n < 30 && child?.exitCode === null && child.signalCode === null; n += 1) await pause(100);
-    child?.kill("SIGKILL");
+    if (child !== undefined) await killed(child);
   };
   try {
     const crds = execFileSync(

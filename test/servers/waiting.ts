@@ -5,8 +5,8 @@ export async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** @throws when it has not come true in time */
-export async function until(isTrue: () => Promise<boolean> | boolean, deadlineMs = 30_000): Promise<void> {
+/** @throws when it has not come true in time, which a busy machine has to have enough of */
+export async function until(isTrue: () => Promise<boolean> | boolean, deadlineMs = 60_000): Promise<void> {
   const giveUpAtMs = Date.now() + deadlineMs;
   while (!(await isTrue())) {
     if (Date.now() > giveUpAtMs) throw new Error(`did not come true in ${deadlineMs} ms: ${isTrue}`);

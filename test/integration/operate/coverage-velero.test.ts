@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { type Cluster, startCluster, whyNoCluster } from "../../servers/kubernetes.ts";
 import { whereIs } from "../../servers/on-path.ts";
-import { freePort } from "../../servers/postgresql.ts";
+import { freePort } from "../../servers/ports.ts";
 import { veleroPolicy } from "../../servers/velero.ts";
 import { until } from "../../servers/waiting.ts";
 import { findsWhatIsPlanted } from "./planted.ts";

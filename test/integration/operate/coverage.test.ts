@@ -12,7 +12,8 @@ import {
 import { ferretProgram, mongoPolicy, startMongo } from "../../servers/ferretdb.ts";
 import { replicationPolicy } from "../../servers/minio.ts";
 import { baoProgram, mountKeyValue, secretsPolicy, startBao, tokenName } from "../../servers/openbao.ts";
-import { freePort, startPostgres } from "../../servers/postgresql.ts";
+import { freePort } from "../../servers/ports.ts";
+import { startPostgres } from "../../servers/postgresql.ts";
 import { redisPolicy, startRedis } from "../../servers/redis.ts";
 import { s3ServerProgram, startS3Server } from "../../servers/s3-server.ts";
 import { s3Settings } from "../../servers/settings.ts";
@@ -70,7 +71,8 @@ describe("coverage of PostgreSQL", () => {
     expect((await lookAround(mute, { deadlineMs: 1000 })).looks).toMatchObject([
       { cause: "it has not answered in 1 s" },
     ]);
-    expect(performance.now() - startedMs).toBeLessThan(5000);
+    // Before the driver itself would have given up.
+    expect(performance.now() - startedMs).toBeLessThan(9000);
     const stop = new AbortController();
     setTimeout(() => stop.abort(), 200);
     await expect(lookAround(mute, { signal: stop.signal })).rejects.toThrow(/abort/i);

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type PolicyMetrics, renderMetrics } from "../../../src/report/metrics.ts";
 import type { Condition } from "../../../src/state/health.ts";
 import type { Run } from "../../../src/state/job.ts";
-import { freePort } from "../../servers/postgresql.ts";
+import { freePort } from "../../servers/ports.ts";
 import { killed, until } from "../../servers/waiting.ts";
 import { queries } from "../../unit/report/dashboard-panels.ts";
 import { health, nowMs } from "../../unit/report/fixtures.ts";
