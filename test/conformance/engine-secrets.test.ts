@@ -140,8 +140,12 @@ for (const method of ["vault-export", "raft-snapshot"] as const) {
           }
           const restored = openApi({ address, token: bao.token });
           await until(async () => (await healthOf(restored)) === "sealed");
-          await restored.write("sys/unseal", { key: bao.unsealKey }, "PUT");
-          await until(async () => (await healthOf(restored)) === "active");
+          // A key that is given too early is forgotten.
+          await until(async () => {
+            const health = await healthOf(restored);
+            if (health === "sealed") await restored.write("sys/unseal", { key: bao.unsealKey }, "PUT");
+            return health === "active";
+          }, 120_000);
           return contentsOf(restored).finally(() => restored.close());
         },
         stop: async (directory) => {

@@ -179,13 +179,18 @@ async function unseal(
   keys: readonly string[],
 ): Promise<void> {
   const anonymous = server.open("");
+  const give = async (): Promise<void> => {
+    for (const key of keys) {
+      const { status } = await anonymous.ask("PUT", "sys/unseal", { key });
+      if (status >= 400)
+        throw new HoldfastError("key-wrong", "the unseal keys do not open the snapshot", {
+          hint: "connection.unsealKeysFrom must hold the keys the source had when the snapshot was taken",
+        });
+    }
+  };
   await untilActive(context, anonymous, (health) => health === "sealed");
-  for (const key of keys) {
-    const { status } = await anonymous.ask("PUT", "sys/unseal", { key });
-    if (status >= 400)
-      throw new HoldfastError("key-wrong", "the unseal keys do not open the snapshot", {
-        hint: "connection.unsealKeysFrom must hold the keys the source had when the snapshot was taken",
-      });
-  }
-  await untilActive(context, anonymous, (health) => health === "active");
+  await untilActive(context, anonymous, async (health) => {
+    if (health === "sealed") await give();
+    return health === "active";
+  });
 }

@@ -129,14 +129,14 @@ export async function healthOf(api: Api): Promise<Health> {
 export async function untilActive(
   context: EngineContext,
   api: Api,
-  isThere: (status: Health) => boolean,
+  isThere: (status: Health) => boolean | Promise<boolean>,
   isOver: () => boolean = () => false,
   lines: readonly string[] = [],
 ): Promise<void> {
   const giveUpAtMs = context.clock.nowMs() + startMs;
   for (;;) {
     const health = await healthOf(api);
-    if (isThere(health)) return;
+    if (await isThere(health)) return;
     if (isOver() || context.clock.nowMs() > giveUpAtMs) {
       const what = isOver() ? "ended" : `is still '${health}' after ${startMs / 1000} s`;
       throw new HoldfastError(
