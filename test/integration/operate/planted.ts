@@ -25,18 +25,23 @@ function waivers(items: readonly string[], until: string): Pick<Policy, "coverag
 }
 
 const dayMs = 86_400_000;
-const dateIn = (days: number): string => new Date(Date.now() + days * dayMs).toISOString().slice(0, 10);
 
 /** Resolves with the coverage without a waiver. */
 export async function findsWhatIsPlanted(planted: Planted): Promise<Coverage> {
   const [first, ...others] = planted.policies;
   const test = await openWorld(first);
+  // One instant for all looks: what is waived until today is judged today, also around midnight.
+  const nowMs = Date.now();
+  const dateIn = (days: number): string => new Date(nowMs + days * dayMs).toISOString().slice(0, 10);
   const look = async (change: (policy: Policy, index: number) => Policy): Promise<Coverage> => {
     const policies = [first, ...others].map(change);
     const stores = [...test.world.set.stores, ...(planted.stores ?? [])];
     const set = { ...test.world.set, policies, stores };
     const world: World = Object.assign(Object.create(test.world) as World, { set });
-    return coverageOf(world, await lookAround(world, { deadlineMs: 30_000 }));
+    const looks = await lookAround(world, { deadlineMs: 30_000 });
+    const { clock } = world;
+    const then = { nowMs: () => nowMs, wait: clock.wait.bind(clock) };
+    return coverageOf(Object.assign(Object.create(world) as World, { clock: then }), looks);
   };
   const named = (coverage: Coverage, kind: string): readonly string[] =>
     coverage.items.filter((i) => i.class === kind).map((i) => i.item);

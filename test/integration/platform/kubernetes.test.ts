@@ -415,14 +415,16 @@ describe.skipIf(whyNoCluster() !== undefined)("the Kubernetes platform", () => {
 
   it("gives the lease to one at a time, and to the other when its holder is gone", async () => {
     const { namespace } = await place();
-    const options = { client: client(), clock: systemClock, log: silent, namespace, durationMs: 2000 };
+    // Long enough that an API server which stands still for a moment costs nobody the lease.
+    const durationMs = 8000;
+    const options = { client: client(), clock: systemClock, log: silent, namespace, durationMs };
     const first = await lead({ ...options, holder: "a" }, AbortSignal.timeout(20_000));
     let hasSecond = false;
     const second = lead({ ...options, holder: "b" }, AbortSignal.timeout(60_000)).then((l) => {
       hasSecond = true;
       return l;
     });
-    await new Promise((resolve) => setTimeout(resolve, 3500));
+    await new Promise((resolve) => setTimeout(resolve, durationMs * 1.25));
     expect(hasSecond).toBe(false);
     expect(first.lost.aborted).toBe(false);
     // Somebody takes it away: the first must know, and the thief is waited for.
