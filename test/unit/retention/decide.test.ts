@@ -4,8 +4,8 @@ import type { KeepTable } from "../../../src/policy/model.ts";
 import { bucketOf, isoWeek, wallOf } from "../../../src/retention/calendar.ts";
 import { decide, type RetentionPoint } from "../../../src/retention/decide.ts";
 import { seed } from "../../seed.ts";
-import { type Case, generator, makeCase } from "./cases.ts";
 import { processorMs } from "../processor-time.ts";
+import { type Case, generator, makeCase } from "./cases.ts";
 import { oracleKeeps } from "./oracle.ts";
 
 const dayMs = 86_400_000;
