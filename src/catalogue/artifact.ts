@@ -53,6 +53,12 @@ export interface ArtifactSink {
   /** An empty place under this attempt's own prefix, for a tool that carries the bytes of `name` itself. */
   place(name: string): Promise<ToolPlace>;
   /**
+   * Reads in the place of `name` while the tool still writes there, until `signal` aborts, so that `fromPlace` has
+   * less to read. It takes files that grow to grow at their end; whatever a tool does otherwise, its point fails the
+   * first look at the stored bytes.
+   */
+  readAhead(name: string, signal: AbortSignal): Promise<void>;
+  /**
    * Reads everything the tool has left in the place of `name` back once and makes the artifact of it; the
    * tool must have ended. @throws empty-backup when nothing lies there
    */

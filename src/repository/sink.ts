@@ -11,7 +11,7 @@ import type { Codec } from "../policy/model.ts";
 import { compressor, isEmptyStream } from "./codec.ts";
 import { contextOf, deletable, type RepositoryContext, writable } from "./context.ts";
 import { openObjectWriter } from "./object-writer.ts";
-import { carriedBytes, readPlace } from "./place.ts";
+import { carriedBytes, openPlaceReader, type PlaceReader } from "./place.ts";
 
 const smallLimitBytes = 8 * 1024 * 1024;
 const headBytes = 256;
@@ -38,13 +38,19 @@ export async function openSink(
     return made;
   };
   const artifacts: Artifact[] = [];
-  const places = new Map<string, string>();
+  const places = new Map<string, { readonly prefix: string; readonly reader: PlaceReader }>();
   const { codec, level } = context.policy.capture;
   const storeStream = storing(context, dataKey, { id, runId, objectBytes }, onProgress);
 
   const demandFree = (name: string): void => {
     if (!artifactName.test(name) || artifacts.some((a) => a.name === name))
       throw new HoldfastError("usage", `'${name}' is no free artifact name`);
+  };
+
+  const placeOf = (name: string) => {
+    const place = places.get(name);
+    if (place === undefined) throw new HoldfastError("usage", `'${name}' was given no place`);
+    return place;
   };
 
   const add = async (
@@ -69,28 +75,28 @@ export async function openSink(
   return {
     artifacts,
     get places() {
-      return [...places.values()];
+      return [...places.values()].map(({ prefix }) => prefix);
     },
     place: async (name) => {
       demandFree(name);
-      const place = keys.place(context.prefix, id, runId, name);
-      places.set(name, place);
-      return writable(context.stores).place(place);
+      const prefix = keys.place(context.prefix, id, runId, name);
+      places.set(name, {
+        prefix,
+        reader: openPlaceReader(context.stores.read, context.clock, name, prefix, onProgress),
+      });
+      return writable(context.stores).place(prefix);
     },
+    readAhead: async (name, signal) => placeOf(name).reader.follow(signal),
     fromPlace: async (name) => {
       demandFree(name);
-      const place = places.get(name);
-      if (place === undefined) throw new HoldfastError("usage", `'${name}' was given no place`);
-      const artifact = await readPlace(context.stores.read, name, place, onProgress);
+      const artifact = await placeOf(name).reader.finish();
       artifacts.push(artifact);
       return { artifact, stderr: "" };
     },
     carriedBytes: async (name, path) => {
       const artifact = artifacts.find((a) => a.name === name && a.carried === true);
-      const place = places.get(name);
-      if (artifact === undefined || place === undefined)
-        throw new HoldfastError("usage", `no tool has carried artifact '${name}'`);
-      return carriedBytes(context.stores.read, artifact, `${place}${path}`);
+      if (artifact === undefined) throw new HoldfastError("usage", `no tool has carried artifact '${name}'`);
+      return carriedBytes(context.stores.read, artifact, `${placeOf(name).prefix}${path}`);
     },
     fromCommand: async (name, command) => {
       const second = await compressor(context.exec, codec, level);

@@ -26,11 +26,13 @@ import type { StoreSettings } from "../policy/model.ts";
 import { probeConditions } from "./abilities.ts";
 import {
   diskError,
+  entriesOf,
   exactly,
   infoOf,
   makeFolders,
   makePassingFolder,
   removeEmptyFolders,
+  syncFiles,
   syncFolder,
   systemCode,
   withLockFile,
@@ -296,21 +298,10 @@ class DirectoryStore implements Store {
 
   /** Key order needs folders sorted with their slash: `a.b` comes before `a/b`. */
   async *#walk(folder: string, prefix: string, after: string): AsyncGenerator<ObjectInfo> {
-    let entries: { readonly key: string; readonly folder: boolean }[];
+    let entries: readonly { readonly key: string; readonly folder: boolean }[];
     try {
-      const found = await readdir(join(this.#root, folder), { withFileTypes: true });
-      entries = found
-        .filter((entry) => folder !== "" || !notOurs.has(entry.name))
-        .map((entry) => {
-          if (!entry.isFile() && !entry.isDirectory())
-            throw new HoldfastError(
-              "store-failed",
-              `'${folder}${entry.name}' is neither a file nor a folder`,
-            );
-          const isFolder = entry.isDirectory();
-          return { key: `${folder}${entry.name}${isFolder ? "/" : ""}`, folder: isFolder };
-        })
-        .sort((a, b) => compareKeys(a.key, b.key));
+      const found = await entriesOf(this.#root, folder);
+      entries = folder === "" ? found.filter(({ key }) => !notOurs.has(key.replace("/", ""))) : found;
     } catch (error) {
       // A folder that went away since its parent was read was emptied; the root itself must be there.
       if (systemCode(error) === "ENOTDIR") return;
@@ -385,6 +376,11 @@ class DirectoryStore implements Store {
 
   place(prefix: string): ToolPlace {
     return { kind: "directory", path: join(this.#root, checkPrefix(prefix)) };
+  }
+
+  settle(keys: readonly string[]): Promise<void> {
+    const paths = keys.map((key) => this.#path(key));
+    return this.#guard("syncing what another program wrote", () => syncFiles(this.#root, paths));
   }
 
   async close(): Promise<void> {}

@@ -1,12 +1,13 @@
 /** The few file-system steps a folder store is made of, each with its errors turned into the store's codes. */
 import { randomUUID } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rmdir, stat, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { instant } from "../catalogue/instant.ts";
 import { HoldfastError } from "../errors.ts";
+import { compareKeys } from "./keys.ts";
 import type { ObjectInfo } from "./store.ts";
 
 /** What a listing says of a file; the etag changes whenever the file does. */
@@ -43,6 +44,22 @@ export function diskError(error: unknown, doing: string): HoldfastError {
   return new HoldfastError("store-failed", `${doing}: ${code || String(error)}`, { cause: error });
 }
 
+/** What lies in `folder` (empty, or ending with "/") below `root`, as keys in their order; those of folders end with "/". */
+export async function entriesOf(
+  root: string,
+  folder: string,
+): Promise<readonly { readonly key: string; readonly folder: boolean }[]> {
+  const found = await readdir(join(root, folder), { withFileTypes: true });
+  return found
+    .map((entry) => {
+      const isFolder = entry.isDirectory();
+      if (!entry.isFile() && !isFolder)
+        throw new HoldfastError("store-failed", `'${folder}${entry.name}' is neither a file nor a folder`);
+      return { key: `${folder}${entry.name}${isFolder ? "/" : ""}`, folder: isFolder };
+    })
+    .sort((a, b) => compareKeys(a.key, b.key));
+}
+
 /** A new name in `folder` is on the disk and not only in memory. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -54,6 +71,21 @@ export async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** The files at `paths`, and each folder from theirs up to `root`, are on the disk and not only in memory. */
+export async function syncFiles(root: string, paths: readonly string[]): Promise<void> {
+  const folders = new Set([root]);
+  for (const path of paths) {
+    const handle = await open(path, "r");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    for (let folder = dirname(path); !folders.has(folder); folder = dirname(folder)) folders.add(folder);
+  }
+  for (const folder of folders) await syncFolder(folder);
 }
 
 /** `folder` and all its parents below `root` exist and are on the disk. */

@@ -254,6 +254,9 @@ class S3Store implements Store {
     return untilMs <= Date.now() ? undefined : instant(untilMs);
   }
 
+  /** A server that has answered a PUT keeps it. */
+  async settle(): Promise<void> {}
+
   place(prefix: string): ToolPlace {
     return this.#connection.place(checkPrefix(prefix));
   }

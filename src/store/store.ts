@@ -77,6 +77,8 @@ export interface Store {
   objectLock(): Promise<DefaultLock | undefined>;
   /** Object lock in force for this key, or undefined. */
   lockedUntil(key: string): Promise<Instant | undefined>;
+  /** What another program has put under `keys` by way of `place` survives a crash of the machine, as what `put` wrote. */
+  settle(keys: readonly string[]): Promise<void>;
   /** Where another program finds the keys under `prefix`, with the rights of this store's role; nothing is made. */
   place(prefix: string): ToolPlace;
   close(): Promise<void>;

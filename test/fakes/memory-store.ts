@@ -84,6 +84,7 @@ export function openMemoryStore(name: string, nowMs: () => number = Date.now): S
     },
     objectLock: async () => ({ mode: "none", days: 0 }),
     lockedUntil: async () => undefined,
+    settle: async () => {},
     place: (prefix) => ({ kind: "directory", path: `/nowhere/${prefix}` }),
     close: async () => {},
   };

@@ -1,5 +1,6 @@
 /** What a tool carries to the store by itself: the place it gets, the artifact made of it, its checks and its end. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ToolPlace } from "../../../src/catalogue/artifact.ts";
@@ -55,6 +56,35 @@ describe("artifacts a tool has carried", () => {
     });
     await expect(source.bytes(artifact)).rejects.toMatchObject({ code: "usage" });
     await expect(source.carriedBytes(artifact, "../x")).rejects.toMatchObject({ code: "object-missing" });
+  });
+
+  it("are on the disk, with the folders they lie in, before there is an artifact of them", async () => {
+    const draft = await (await fixture.open()).draft(id, "");
+    const place = await draft.sink.place("backup");
+    write(place, files);
+    const probe = await open(fixture.settings.path);
+    const prototype = Object.getPrototypeOf(probe) as FileHandle;
+    await probe.close();
+    const synced: string[] = [];
+    const { sync } = prototype;
+    prototype.sync = async function (this: FileHandle) {
+      const path = readlinkSync(`/proc/self/fd/${this.fd}`);
+      await sync.call(this);
+      synced.push(path);
+    };
+    try {
+      await draft.sink.fromPlace("backup");
+    } finally {
+      prototype.sync = sync;
+    }
+    const root = place.kind === "directory" ? place.path.replace(/\/$/, "") : "";
+    const paths = Object.keys(files).map((path) => join(root, path));
+    const folders = ["data", "data/a%2Eb", "data/a%2Eb/all_1_1_0", "metadata"].map((path) =>
+      join(root, path),
+    );
+    expect(synced).toEqual(
+      expect.arrayContaining([...paths, ...folders, root, join(fixture.settings.path, `pg/data/${id}`)]),
+    );
   });
 
   it("show a changed, a cut and a missing object by name", async () => {
