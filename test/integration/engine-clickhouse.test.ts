@@ -3,8 +3,11 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Manifest } from "../../src/catalogue/manifest.ts";
 import { readSecret } from "../../src/cli/secrets.ts";
+import { compareTables } from "../../src/engine/clickhouse/compare.ts";
 import { connectionFrom } from "../../src/engine/clickhouse/connection.ts";
+import { sumsOf } from "../../src/engine/clickhouse/hashes.ts";
 import { backup } from "../../src/operate/backup.ts";
 import { prune } from "../../src/operate/prune.ts";
 import { restore } from "../../src/operate/restore.ts";
@@ -173,25 +176,116 @@ if (tools === undefined) {
       await again.close();
     }, 120_000);
 
-    it("catches what RESTORE lets through: other bytes in a column, whose hash somebody made fit", async () => {
-      const test = await worldOf({ ...chained(), canaryEveryMs: 0 });
-      const outcome = await backup(test.world, test.policy, { slotAtMs: Date.parse("2026-11-01T01:00:00Z") });
-      const files = readdirSync(test.storeFolder, { recursive: true, withFileTypes: true })
-        .filter((e) => e.isFile())
-        .map((e) => join(e.parentPath, e.name));
-      const column = files.find((path) => /\/shop\/orders\/[^/]+\/(price|data)\.bin$/.test(path));
-      if (column === undefined) throw new Error(`no column among ${files.join(" ")}`);
-      const bytes = readFileSync(column);
-      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
-      writeFileSync(column, bytes);
-      const refused = await restore(test.world, test.policy, {
-        target: { kind: "point" },
-        point: outcome.point,
-        directory: join(targets, "flipped"),
-        start: false,
-      });
-      expect(refused.ok).toBe(false);
-      expect(JSON.stringify(refused.checks)).toContain("shop.orders");
+    describe("what RESTORE lets through", () => {
+      /** Restores a point whose stored files somebody has changed; what was said of it, all of it. */
+      const saidOf = async (name: string, change: (file: (of: RegExp) => string) => void) => {
+        const test = await worldOf({ ...chained(), canaryEveryMs: 0 });
+        const { point } = await backup(test.world, test.policy, {
+          slotAtMs: Date.parse("2026-11-01T01:00:00Z"),
+        });
+        const files = readdirSync(test.storeFolder, { recursive: true, withFileTypes: true })
+          .filter((e) => e.isFile())
+          .map((e) => join(e.parentPath, e.name));
+        change((of) => {
+          const found = files.find((path) => of.test(path));
+          if (found === undefined) throw new Error(`no ${of} among ${files.join(" ")}`);
+          return found;
+        });
+        const directory = join(targets, name);
+        const target = { kind: "point" } as const;
+        const { ok, checks } = await restore(test.world, test.policy, {
+          target,
+          point,
+          directory,
+          start: false,
+        });
+        expect(ok).toBe(false);
+        return Object.fromEntries(checks.filter((c) => !c.ok).map((c) => [c.name, c.detail]));
+      };
+      const altered = (path: string, alter: (text: string) => string): void => {
+        const bytes = readFileSync(path, "latin1");
+        expect(alter(bytes)).not.toBe(bytes);
+        expect(alter(bytes)).toHaveLength(bytes.length);
+        writeFileSync(path, alter(bytes), "latin1");
+      };
+
+      const makeTable = async (name: string, factor: number): Promise<void> => {
+        await server.run(
+          `CREATE TABLE shop.${name} (id UInt64, value UInt64 CODEC(NONE)) ENGINE = MergeTree ORDER BY id`,
+        );
+        await server.run(`INSERT INTO shop.${name} SELECT number, number * ${factor} FROM numbers(1000)`);
+      };
+
+      it("a column of another type, in a file without a sum, is found by what the source's part held", async () => {
+        await makeTable("typed", 3);
+        try {
+          const said = await saidOf("typed", (file) => {
+            altered(file(/\/shop\/typed\/[^/]+\/columns\.txt$/), (text) =>
+              text.replace("`value` UInt64", "`value` UInt32"),
+            );
+          });
+          expect(said["counts and hashes"]).toContain("shop.typed: its parts are not those of the source");
+        } finally {
+          await server.run("DROP TABLE shop.typed SYNC");
+        }
+      }, 60_000);
+
+      it("a bit flipped in a column is found by reading, and by the part's own sums", async () => {
+        const said = await saidOf("flipped", (file) => {
+          const column = file(/\/shop\/orders\/[^/]+\/(price|data)\.bin$/);
+          const bytes = readFileSync(column);
+          bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1;
+          writeFileSync(column, bytes);
+        });
+        expect(said["every column read"]).toContain("shop.orders");
+        expect(said["files of every part"]).toContain("shop.orders");
+      }, 60_000);
+
+      it("a file that no query reads is found by the part's own sums", async () => {
+        const said = await saidOf("unread", (file) => {
+          altered(file(/\/shop\/orders\/[^/]+\/minmax_id\.idx$/), (text) =>
+            text.replace(/.$/s, (c) => String.fromCharCode(c.charCodeAt(0) ^ 1)),
+          );
+        });
+        expect(JSON.stringify(said)).toContain("shop.orders");
+      }, 60_000);
+
+      it("a part that is whole and another's is found by nothing but the source's own hash", async () => {
+        await makeTable("mine", 3);
+        await makeTable("others", 5);
+        try {
+          const said = await saidOf("others", (file) => {
+            for (const name of ["data.bin", "checksums.txt"]) {
+              const [mine, others] = ["mine", "others"].map((table) =>
+                file(new RegExp(`/shop/${table}/[^/]+/${name.replace(".", "\\.")}$`)),
+              );
+              altered(mine ?? "", () => readFileSync(others ?? "", "latin1"));
+            }
+          });
+          expect(said).toEqual({
+            "counts and hashes": expect.stringContaining("shop.mine: its parts are not those of the source"),
+          });
+        } finally {
+          for (const name of ["mine", "others"]) await server.run(`DROP TABLE shop.${name} SYNC`);
+        }
+      }, 60_000);
+    });
+
+    it("compares points of before, which hold a sum per column", async () => {
+      const options = { signal: new AbortController().signal, timeoutMs: 60_000 };
+      const orders = { database: "shop", name: "orders" };
+      const sums = await sumsOf(server.connection, orders, options);
+      const judge = (recorded: object) => {
+        const engine = {
+          databases: ["shop"],
+          engines: { "shop.orders": "MergeTree" },
+          tables: { "shop.orders": recorded },
+        };
+        return compareTables(server.connection, { engine } as unknown as Manifest, options);
+      };
+      expect((await judge(sums)).map((c) => c.ok)).toEqual([true, true, true]);
+      const other = { ...sums, columns: { ...sums.columns, price: "1" } };
+      expect((await judge(other)).find((c) => !c.ok)?.detail).toContain("other values in price");
     }, 60_000);
 
     it("takes what is written meanwhile or not, and can always say which parts it has", async () => {
@@ -220,7 +314,8 @@ if (tools === undefined) {
         `${n} inserts beside 8 backups; rows recorded: ${recorded.map((r) => r ?? "not compared").join(", ")}`,
       );
       expect(n).toBeGreaterThan(0);
-      for (const rows of recorded) expect(rows ?? 5000).toBeGreaterThan(4000);
+      // The server knows a part for some minutes after it was merged, so none goes by unseen.
+      for (const rows of recorded) expect(rows).toBeGreaterThan(4000);
       for (const point of taken.slice(-2)) {
         const { ok, verdict } = await verify(test.world, test.policy, { level: 4, point });
         expect(verdict.checks.filter((c) => !c.ok)).toEqual([]);

@@ -1,18 +1,20 @@
-/** One point: the server's own BACKUP or clickhouse-backup's, the sums to compare a restore with, and the assets. */
+/** One point: the server's own BACKUP or clickhouse-backup's, what to compare a restore with, and the assets. */
 import { randomBytes } from "node:crypto";
 import type { ArtifactSink } from "../../catalogue/artifact.ts";
 import { instant } from "../../catalogue/instant.ts";
 import type { Artifact, Manifest } from "../../catalogue/manifest.ts";
 import { HoldfastError } from "../../errors.ts";
+import { together } from "../../together.ts";
 import type { CaptureRequest, CaptureResult, EngineContext } from "../engine.ts";
 import { storeAssets } from "./assets.ts";
 import { askText, type Connection, connectionOf } from "./connection.ts";
 import { brokenParts, isOld, oldestVersion, readFacts } from "./facts.ts";
-import { type PartSums, type ReadOptions, type Recorded, recordSums, sumsBefore } from "./hashes.ts";
+import { type NotCompared, sumsBefore, sumsUnchanged, type TableSum } from "./hashes.ts";
 import { type BackupMetadata, metadataFile, missingFiles, parseMetadata, partsIn } from "./metadata.ts";
 import { endOrphans, operate } from "./operation.ts";
+import { type PartFacts, partFacts, partsInBackup, type TableParts } from "./part-facts.ts";
 import { baseSettings, locationOf, placeSql } from "./sql.ts";
-import { elementsSql, type Selection, type Table, wantedTables } from "./tables.ts";
+import { elementsSql, hasParts, type Selection, type Table, wantedTables } from "./tables.ts";
 import { backupName, runTool, toolName, toolOf, toolVersion } from "./tool.ts";
 
 export const backupArtifact = "backup";
@@ -27,6 +29,13 @@ export async function capture(
 ): Promise<CaptureResult> {
   const { signal, policy } = context;
   const connection = await connectionOf(context);
+  const asked = Promise.all([
+    wantedTables(connection, policy, signal),
+    partFacts(connection, signal),
+    endOrphans(context, connection, operationIds(context)),
+  ]);
+  // An old server may not know what was asked, and has to be called old.
+  asked.catch(() => undefined);
   const server = await readFacts(connection, signal);
   if (isOld(server.version)) {
     throw new HoldfastError(
@@ -34,25 +43,29 @@ export async function capture(
       `ClickHouse ${server.version} is older than ${oldestVersion.join(".")}, the oldest whose BACKUP is used`,
     );
   }
-  const selection = await wantedTables(connection, policy, signal);
-  const reading: ReadOptions = { signal, timeoutMs: readTimeoutMs };
-  context.step(`reading ${selection.tables.length} tables of ClickHouse ${server.version} for their hashes`);
-  const before = new Map<Table, PartSums | undefined>();
-  for (const table of selection.tables) before.set(table, await sumsBefore(connection, table, reading));
-  // Every row that is there now is in the backup; later ones may be.
-  const now = await askText(connection, "SELECT toString(toUnixTimestamp64Milli(now64(3)))", { signal });
-  const run = { context, connection, selection, sink };
-  const taken =
-    policy.capture.method === toolName ? await takeWithTool(run, request) : await takeNative(run, request);
-  context.step("hashing what was written meanwhile");
-  const tables: Record<string, Recorded> = {};
+  const [selection, partsBefore] = await asked;
+  const before = await sumsOfRead(context, connection, selection);
+  const begun = Promise.withResolvers<void>();
+  const run = { connection, selection, sink, onBegun: () => begun.resolve() };
+  const [taken, assets, broken] = await together<
+    [Taken, Readonly<Record<string, string>>, readonly string[]]
+  >(signal, [
+    (both) => take({ ...run, context: { ...context, signal: both } }, request).finally(run.onBegun),
+    // Beside the work and not before it.
+    (both) => begun.promise.then(() => storeAssets({ ...context, signal: both }, connection, sink)),
+    (both) => begun.promise.then(() => brokenParts(connection, both)),
+  ]);
+  const tables: Record<string, TableSum | TableParts | NotCompared> = {};
   for (const table of selection.tables) {
     const name = `${table.database}.${table.name}`;
-    const inBackup = taken.parts === undefined ? undefined : (taken.parts.get(name) ?? new Set<string>());
-    tables[name] = await recordSums(connection, table, inBackup, before.get(table), reading);
+    tables[name] =
+      taken.parts !== undefined && hasParts(table)
+        ? partsInBackup(name, taken.parts.inBackup.get(name) ?? new Set(), [partsBefore, taken.parts.after])
+        : await sumsUnchanged(connection, table, before.sums.get(table), {
+            signal,
+            timeoutMs: readTimeoutMs,
+          });
   }
-  const assets = await storeAssets(context, connection, sink);
-  const broken = await brokenParts(connection, signal);
   return {
     capture: taken.parents.length === 0 ? "full" : "incremental",
     parents: taken.parents,
@@ -72,8 +85,34 @@ export async function capture(
       assets,
       ...(broken.length === 0 ? {} : { brokenParts: broken }),
     },
-    consistentAt: instant(Number(now)),
+    consistentAt: instant(before.atMs),
   };
+}
+
+/** The ids of the policy's own operations at the server begin so. */
+function operationIds({ policy }: EngineContext): string {
+  return `holdfast-${policy.name}-`;
+}
+
+interface Before {
+  /** Every row that was there then is in the backup; later ones may be. */
+  readonly atMs: number;
+  readonly sums: ReadonlyMap<Table, TableSum | undefined>;
+}
+
+/** Of tables with parts the server knows what it needs; others are read, and all where a tool hides its parts from us. */
+async function sumsOfRead(
+  { policy, signal, step }: EngineContext,
+  connection: Connection,
+  { tables }: Selection,
+): Promise<Before> {
+  const read = policy.capture.method === toolName ? tables : tables.filter((t) => !hasParts(t));
+  if (read.length > 0) step(`reading ${read.length} tables of ${tables.length} for their hashes`);
+  const sums = new Map<Table, TableSum | undefined>();
+  for (const table of read)
+    sums.set(table, await sumsBefore(connection, table, { signal, timeoutMs: readTimeoutMs }));
+  const now = await askText(connection, "SELECT toString(toUnixTimestamp64Milli(now64(3)))", { signal });
+  return { atMs: Number(now), sums };
 }
 
 interface Run {
@@ -81,6 +120,14 @@ interface Run {
   readonly connection: Connection;
   readonly selection: Selection;
   readonly sink: ArtifactSink;
+  /** When the backup is under way. */
+  readonly onBegun: () => void;
+}
+
+function take(run: Run, request: CaptureRequest): Promise<Taken> {
+  return run.context.policy.capture.method === toolName
+    ? takeWithTool(run, request)
+    : takeNative(run, request);
 }
 
 interface Taken {
@@ -90,26 +137,30 @@ interface Taken {
   readonly tools: Manifest["tools"];
   readonly engine: Manifest["engine"];
   /** Undefined where only the tool knows. */
-  readonly parts: ReturnType<typeof partsIn> | undefined;
+  readonly parts: { readonly inBackup: ReturnType<typeof partsIn>; readonly after: PartFacts } | undefined;
 }
 
 async function takeNative(
-  { context, connection, selection, sink }: Run,
+  { context, connection, selection, sink, onBegun }: Run,
   request: CaptureRequest,
 ): Promise<Taken> {
-  const ids = `holdfast-${context.policy.name}-`;
-  await endOrphans(context, connection, ids);
   const parent = request.capture === "incremental" ? nativeParent(request) : undefined;
   const place = await sink.place(backupArtifact);
   const base = parent === undefined ? undefined : await parent.source.place(parent.artifact);
   context.step(parent === undefined ? "BACKUP, full" : `BACKUP on top of ${parent.manifest.id}`);
-  await operate(
-    context,
-    connection,
-    `${ids}${request.id}-${randomBytes(4).toString("hex")}`,
-    `BACKUP ${elementsSql(selection)} TO ${placeSql(place)}`,
-    base === undefined ? [] : baseSettings(base),
-  );
+  const ended = new AbortController();
+  const reading = sink.readAhead(backupArtifact, AbortSignal.any([context.signal, ended.signal]));
+  try {
+    const id = `${operationIds(context)}${request.id}-${randomBytes(4).toString("hex")}`;
+    const statement = `BACKUP ${elementsSql(selection)} TO ${placeSql(place)}`;
+    const settings = base === undefined ? [] : baseSettings(base);
+    await operate(context, connection, id, statement, settings, onBegun);
+  } finally {
+    ended.abort();
+    await reading;
+  }
+  // At once: parts that were merged while the backup held them may go now.
+  const after = await partFacts(connection, context.signal);
   const { artifact } = await sink.fromPlace(backupArtifact);
   const bytes = await sink.carriedBytes(backupArtifact, metadataFile);
   const metadata = parseMetadata(Buffer.from(bytes).toString("utf8"));
@@ -124,7 +175,7 @@ async function takeNative(
       uuid: metadata.uuid,
       ...(metadata.baseUuid === undefined ? {} : { baseUuid: metadata.baseUuid }),
     },
-    parts: partsIn(metadata),
+    parts: { inBackup: partsIn(metadata), after },
   };
 }
 
@@ -153,7 +204,7 @@ function requireWhole(metadata: BackupMetadata, artifact: Artifact, parent: Mani
 }
 
 async function takeWithTool(
-  { context, connection, selection, sink }: Run,
+  { context, connection, selection, sink, onBegun }: Run,
   request: CaptureRequest,
 ): Promise<Taken> {
   const program = await toolOf(context);
@@ -168,6 +219,7 @@ async function takeWithTool(
       policy: context.policy.name,
     });
   context.step(`clickhouse-backup create_remote, version ${version}`);
+  onBegun();
   await runTool(context, connection, place, ["create_remote", ...tables, name]);
   const { artifact } = await sink.fromPlace(backupArtifact);
   return {

@@ -11,14 +11,14 @@ export interface ServerFacts {
 }
 
 export async function readFacts(connection: Connection, signal: AbortSignal): Promise<ServerFacts> {
-  const version = await askText(connection, "SELECT version()", { signal });
-  // Old servers do not know the function; they are told apart by their version alone.
-  const identity = await askText(connection, "SELECT toString(serverUUID())", { signal }).catch(
-    (error: unknown) => {
+  const [version, identity] = await Promise.all([
+    askText(connection, "SELECT version()", { signal }),
+    // Old servers do not know the function; they are told apart by their version alone.
+    askText(connection, "SELECT toString(serverUUID())", { signal }).catch((error: unknown) => {
       if (error instanceof HoldfastError && error.code === "tool-failed") return "unknown";
       throw error;
-    },
-  );
+    }),
+  ]);
   return { version, identity };
 }
 

@@ -9,8 +9,11 @@ import type { EngineContext } from "../engine.ts";
 import { ask, type Connection, firstWords, run } from "./connection.ts";
 import { quoted } from "./sql.ts";
 
-const firstPauseMs = 50;
+/** Between two looks: a small share of what the operation has taken, so that its end is not noticed late. */
+const pauseShare = 0.02;
+const shortestPauseMs = 10;
 const longestPauseMs = 2_000;
+const newsEveryMs = 2_000;
 /** A server that does not answer for so long has lost the operation for us. */
 const patienceMs = 60_000;
 const killWaitMs = 60_000;
@@ -34,6 +37,7 @@ interface Status {
 /**
  * Starts `statement` (without ASYNC and without its id) and waits for its end.
  * @param settings as `name=value`, values already quoted
+ * @param onBegun called when the server has taken it on
  * @throws tool-failed with the server's cause, source-unreachable, interrupted
  */
 export async function operate(
@@ -42,6 +46,7 @@ export async function operate(
   id: string,
   statement: string,
   settings: readonly string[],
+  onBegun: () => void = () => undefined,
 ): Promise<OperationEnd> {
   const { signal } = context;
   signal.throwIfAborted();
@@ -51,6 +56,7 @@ export async function operate(
     await run(connection, `${statement} SETTINGS ${[`id=${quoted(id)}`, ...settings].join(", ")} ASYNC`, {
       signal,
     });
+    onBegun();
     return await untilEnd(context, connection, id, giveUpAtMs);
   } catch (error) {
     if (!isEndOfOperation(error)) await kill(context, connection, id);
@@ -73,9 +79,11 @@ async function untilEnd(
   id: string,
   giveUpAtMs: number,
 ): Promise<OperationEnd> {
-  let lastAnswerAtMs = context.clock.nowMs();
+  const begunAtMs = context.clock.nowMs();
+  let lastAnswerAtMs = begunAtMs;
   let told = "";
-  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 1.5, longestPauseMs)) {
+  let toldAtMs = begunAtMs;
+  for (;;) {
     const status = await look(connection, id, context.signal).catch((error: unknown) => {
       const isSilent = error instanceof HoldfastError && error.code === "source-unreachable";
       if (!isSilent || context.clock.nowMs() - lastAnswerAtMs > patienceMs) throw error;
@@ -97,12 +105,17 @@ async function untilEnd(
         );
       }
       const news = `${status.filesCount} files, ${formatSize(status.totalBytes)}`;
-      if (status.filesCount > 0 && news !== told) context.step(`${status.status}: ${news}`);
-      told = news;
+      if (status.filesCount > 0 && news !== told && lastAnswerAtMs - toldAtMs >= newsEveryMs) {
+        context.step(`${status.status}: ${news}`);
+        told = news;
+        toldAtMs = lastAnswerAtMs;
+      }
     }
-    if (context.clock.nowMs() > giveUpAtMs)
+    const nowMs = context.clock.nowMs();
+    if (nowMs > giveUpAtMs)
       throw new HoldfastError("tool-failed", "the operation did not end within the policy's deadline");
-    await context.clock.wait(pauseMs, context.signal);
+    const share = (nowMs - begunAtMs) * pauseShare;
+    await context.clock.wait(Math.min(Math.max(share, shortestPauseMs), longestPauseMs), context.signal);
   }
 }
 

@@ -78,16 +78,19 @@ async function takeIn(
       await run(server.connection, `CREATE DATABASE IF NOT EXISTS ${named(database)}`, {
         signal: context.signal,
       });
-  await operate(context, server.connection, id, `RESTORE ALL FROM ${placeSql(place)}`, settings).catch(
-    (error: unknown) => {
-      const isServers = error instanceof HoldfastError && error.code === "tool-failed";
-      if (!isServers) throw error;
-      throw new HoldfastError("data-damaged", `the backup cannot be restored: ${error.message}`, {
-        cause: error,
-        hint: `holdfast verify ${context.policy.name} --level 3 names the objects`,
-      });
-    },
-  );
+  try {
+    const statement = `RESTORE ALL FROM ${placeSql(place)}`;
+    await operate(context, server.connection, `${id}-tables`, statement, [...settings, "structure_only = 1"]);
+    // Until the server is started again: parts that were merged could not be told from parts that are wrong.
+    await run(server.connection, "SYSTEM STOP MERGES", { signal: context.signal });
+    await operate(context, server.connection, id, statement, settings);
+  } catch (error) {
+    if (!(error instanceof HoldfastError) || error.code !== "tool-failed") throw error;
+    throw new HoldfastError("data-damaged", `the backup cannot be restored: ${error.message}`, {
+      cause: error,
+      hint: `holdfast verify ${context.policy.name} --level 3 names the objects`,
+    });
+  }
 }
 
 /** @throws manifest-invalid */

@@ -17,10 +17,16 @@ const storing = /MergeTree$|^(Log|TinyLog|StripeLog|Memory|Set|Join|EmbeddedRock
 const rowless =
   /View$|^(View|LiveView|WindowView|Distributed|Merge|Null|Dictionary|Buffer|GenerateRandom|Alias)$/;
 const ownDatabases = ["system", "information_schema", "INFORMATION_SCHEMA"];
-const othersSql = `NOT IN (${ownDatabases.map((d) => `'${d}'`).join(", ")})`;
+/** Behind the name of a column that holds a database's. */
+export const othersSql = `NOT IN (${ownDatabases.map((d) => `'${d}'`).join(", ")})`;
 
 export function holdsRows(table: Pick<Table, "engine">): boolean {
   return storing.test(table.engine);
+}
+
+/** Whether its rows lie in parts, which never change under their names. */
+export function hasParts(table: Pick<Table, "engine">): boolean {
+  return /MergeTree$/.test(table.engine);
 }
 
 /** Tables whose rows lie somewhere else and are not in a backup: Kafka, MySQL, S3, URL and the like. */
@@ -41,12 +47,11 @@ export async function wantedTables(
   policy: Policy,
   signal: AbortSignal,
 ): Promise<Selection> {
-  const databases = (
-    await ask(connection, `SELECT name FROM system.databases WHERE name ${othersSql} ORDER BY name`, {
-      signal,
-    })
-  ).rows.map((r) => String(r[0]));
-  const all = await visibleTables(connection, signal);
+  const [{ rows }, all] = await Promise.all([
+    ask(connection, `SELECT name FROM system.databases WHERE name ${othersSql} ORDER BY name`, { signal }),
+    visibleTables(connection, signal),
+  ]);
+  const databases = rows.map((r) => String(r[0]));
   const patterns = patternsOf(policy);
   if (patterns === undefined) {
     // An empty "default" is made by every server; a backup of nothing must not look like one.
