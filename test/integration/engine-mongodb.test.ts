@@ -232,8 +232,17 @@ if (ferretProgram() === undefined) {
       );
       const policy = { ...plain, capture: { ...plain.capture, options: { toolDirectory: tools } } };
       const rows = mongo.client.db("shop").collection<Row>("rows");
+      // It reaches back a second now.
+      await pause(1100);
+      await rows.insertOne({ _id: 0 });
       await backup(test.world, policy, { slotAtMs: 1_800_000_000_000 });
       expect(existsSync(ran)).toBe(true);
+      // One that is not full reaches further back than it does now, however long the last dump took.
+      await backup(test.world, policy, { slotAtMs: 1_800_000_600_000 });
+      const { points } = await (await test.world.repository(policy)).catalogue();
+      const stats = await mongo.client.db("shop").command({ dbStats: 1 });
+      for (const { manifest } of points)
+        expect(manifest.restoreNeeds.diskBytes).toBeGreaterThan(256 * 1024 * 1024 + 2 * stats["dataSize"]);
       rmSync(ran);
       // A full oplog that reaches back a second or two; the last dump took eight.
       const local = mongo.client.db("local");

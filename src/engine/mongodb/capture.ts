@@ -15,7 +15,8 @@ import {
   committedPosition,
   dataBytes,
   listCollections,
-  readFacts,
+  readIdentity,
+  readOplogSize,
   type ServerFacts,
   type SourceCollection,
   serverNowMs,
@@ -32,7 +33,6 @@ const mebibyte = 1024 * 1024;
 interface Before {
   readonly facts: ServerFacts;
   readonly collections: readonly SourceCollection[];
-  readonly bytes: number;
   readonly startText?: string;
 }
 
@@ -50,12 +50,8 @@ export async function capture(
   ]);
   const cover = await coverFor(context, request, connection);
   context.step(`mongodump of ${placeOf(connection)}, MongoDB ${before.facts.version}`);
-  const stderr = await dump(context, connection, program, sink);
-  const after = await withClient(connection, async (client) => ({
-    atMs: await serverNowMs(client),
-    collections: await listCollections(client),
-    position: wantsOplog(context.policy) ? await committedPosition(client) : undefined,
-  }));
+  const { stderr, bytes } = await dumpBesideSizing(context, connection, program, sink);
+  const after = await withClient(connection, (client) => lookAfter(context, client, bytes));
   const dumped = parseDumped(stderr);
   requireWhole(connection, before.collections, after.collections, dumped, stderr);
   return {
@@ -65,7 +61,7 @@ export async function capture(
     tools: { mongodump: version },
     server: { version: before.facts.version, identity: before.facts.identity },
     restoreNeeds: {
-      diskBytes: Math.ceil(before.bytes * 2.2) + 256 * mebibyte,
+      diskBytes: Math.ceil(after.bytes * 2.2) + 256 * mebibyte,
       memoryBytes: 512 * mebibyte,
     },
     engine: {
@@ -84,34 +80,69 @@ export async function capture(
   };
 }
 
+/** Only what has to be known before the first byte: what follows it is compared with this. */
 async function lookBefore(
   context: EngineContext,
   request: CaptureRequest,
   client: MongoClient,
 ): Promise<Before> {
-  const facts = await readFacts(client);
-  if (wantsOplog(context.policy)) requireWindow(context, request, facts);
+  const [facts, collections] = await Promise.all([readIdentity(client), listCollections(client)]);
+  if (wantsOplog(context.policy)) await requireWindow(context, request, client, facts);
   return {
     facts,
-    collections: await listCollections(client),
-    bytes: await dataBytes(client),
+    collections,
     ...(facts.oplog === undefined ? {} : { startText: positionText(facts.oplog.newest.at) }),
   };
 }
 
+/** What a restore needs is counted while the dump runs: for some servers that is a look at all their data. */
+async function dumpBesideSizing(
+  context: EngineContext,
+  connection: Connection,
+  program: string,
+  sink: ArtifactSink,
+): Promise<{ readonly stderr: string; readonly bytes: number | undefined }> {
+  // A dump of hours is not given up for it; it is asked again at the end, and that answer counts.
+  const sizing = withClient(connection, dataBytes).catch(() => undefined);
+  try {
+    const stderr = await dump(context, connection, program, sink);
+    return { stderr, bytes: await sizing };
+  } finally {
+    await sizing;
+  }
+}
+
+async function lookAfter({ policy }: EngineContext, client: MongoClient, bytes: number | undefined) {
+  const [atMs, collections, position, counted] = await Promise.all([
+    serverNowMs(client),
+    listCollections(client),
+    wantsOplog(policy) ? committedPosition(client) : undefined,
+    bytes ?? dataBytes(client),
+  ]);
+  return { atMs, collections, position, bytes: counted };
+}
+
 /** Only the oplog turns a dump of a living server into one instant; it must outlive the dump. */
-function requireWindow(context: EngineContext, request: CaptureRequest, facts: ServerFacts): void {
-  if (facts.oplog === undefined) {
+async function requireWindow(
+  context: EngineContext,
+  request: CaptureRequest,
+  client: MongoClient,
+  facts: ServerFacts,
+): Promise<void> {
+  const { oplog } = facts;
+  if (oplog === undefined) {
     const found = facts.replicaSet === undefined ? "the server is in no replica set" : "it cannot be read";
     throw new HoldfastError("tool-failed", `there is no oplog for a consistent dump: ${found}`, {
       hint: "make it a replica set of one member and grant the role backup, or set capture.options.oplog to false",
     });
   }
-  const windowMs = oplogWindowMs(facts);
   const last = request.newest?.manifest;
-  if (windowMs === undefined || last === undefined) return;
+  if (last === undefined) return;
   const tookMs = Date.parse(last.finishedAt) - Date.parse(last.startedAt);
-  if (windowMs > 2 * tookMs) return;
+  // What it holds now is the least its window can be: only an oplog that is not full has a longer one.
+  if ((oplogWindowMs(facts) ?? 0) > 2 * tookMs) return;
+  const windowMs = oplogWindowMs({ ...facts, oplog: { ...oplog, ...(await readOplogSize(client)) } });
+  if (windowMs === undefined || windowMs > 2 * tookMs) return;
   const words = `the oplog reaches back ${Math.round(windowMs / 1000)} s, the last dump took ${Math.round(tookMs / 1000)} s`;
   if (windowMs > tookMs) {
     context.log.warn(words, { policy: context.policy.name });

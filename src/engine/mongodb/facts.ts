@@ -3,12 +3,15 @@ import { type MongoClient, MongoServerError, Timestamp } from "mongodb";
 import { damaged } from "./bson.ts";
 import { type OplogEntry, type Position, readEntry } from "./oplog.ts";
 
-export interface OplogFacts {
+export interface OplogSize {
+  readonly sizeBytes: number;
+  /** 0 where the server does not say, and where nobody has asked. */
+  readonly limitBytes: number;
+}
+
+export interface OplogFacts extends OplogSize {
   readonly oldest: OplogEntry;
   readonly newest: OplogEntry;
-  readonly sizeBytes: number;
-  /** 0 where the server does not say. */
-  readonly limitBytes: number;
 }
 
 export interface ServerFacts {
@@ -53,22 +56,34 @@ export async function serverNowMs(client: MongoClient): Promise<number> {
 }
 
 export async function readFacts(client: MongoClient): Promise<ServerFacts> {
+  const [facts, size, roles] = await Promise.all([
+    readIdentity(client),
+    readOplogSize(client),
+    readRoles(client),
+  ]);
+  return {
+    ...facts,
+    ...(facts.oplog === undefined ? {} : { oplog: { ...facts.oplog, ...size } }),
+    ...(roles === undefined ? {} : { roles }),
+  };
+}
+
+/** The facts without roles and without the oplog's size, for which some servers look at every page of it. */
+export async function readIdentity(client: MongoClient): Promise<ServerFacts> {
   const admin = client.db("admin");
-  const hello = (await admin.command({ hello: 1 })) as Hello;
-  const build = (await admin.command({ buildInfo: 1 })) as { readonly version?: string };
+  const [hello, build] = await Promise.all([
+    admin.command({ hello: 1 }) as Promise<Hello>,
+    admin.command({ buildInfo: 1 }) as Promise<{ readonly version?: string }>,
+  ]);
   const replicaSet = hello.setName === "" ? undefined : hello.setName;
-  const [setId, oplog, roles] = [
-    replicaSet === undefined ? undefined : await readSetId(client),
-    replicaSet === undefined ? undefined : await readOplogFacts(client),
-    await readRoles(client),
-  ];
+  const [setId, edges] =
+    replicaSet === undefined ? [] : await Promise.all([readSetId(client), readEdges(client)]);
   return {
     version: build.version ?? "unknown",
     identity: [replicaSet ?? "standalone", ...(setId === undefined ? [] : [setId])].join(" "),
     nowMs: hello.localTime?.getTime() ?? Date.now(),
     ...(replicaSet === undefined ? {} : { replicaSet }),
-    ...(oplog === undefined ? {} : { oplog }),
-    ...(roles === undefined ? {} : { roles }),
+    ...(edges === undefined ? {} : { oplog: { ...edges, sizeBytes: 0, limitBytes: 0 } }),
   };
 }
 
@@ -90,17 +105,14 @@ async function readRoles(client: MongoClient): Promise<readonly string[] | undef
   return (info.authenticatedUserRoles ?? []).map((r) => r.role);
 }
 
-async function readOplogFacts(client: MongoClient): Promise<OplogFacts | undefined> {
-  const oldest = await edgeOf(client, 1);
-  const newest = await edgeOf(client, -1);
-  if (oldest === undefined || newest === undefined) return undefined;
+async function readEdges(client: MongoClient): Promise<Pick<OplogFacts, "oldest" | "newest"> | undefined> {
+  const [oldest, newest] = await Promise.all([edgeOf(client, 1), edgeOf(client, -1)]);
+  return oldest === undefined || newest === undefined ? undefined : { oldest, newest };
+}
+
+export async function readOplogSize(client: MongoClient): Promise<OplogSize> {
   const stats = await ifAllowed(client.db("local").command({ collStats: "oplog.rs" }));
-  return {
-    oldest,
-    newest,
-    sizeBytes: Number(stats?.["size"] ?? 0),
-    limitBytes: Number(stats?.["maxSize"] ?? 0),
-  };
+  return { sizeBytes: Number(stats?.["size"] ?? 0), limitBytes: Number(stats?.["maxSize"] ?? 0) };
 }
 
 /** The first (1) or last (-1) entry of the oplog. */
@@ -157,7 +169,7 @@ export async function listCollections(client: MongoClient): Promise<readonly Sou
 
 /** Bytes of all documents as the server counts them. */
 export async function dataBytes(client: MongoClient): Promise<number> {
-  const { databases } = await client.db("admin").admin().listDatabases();
+  const { databases } = await client.db("admin").admin().listDatabases({ nameOnly: true });
   let sum = 0;
   for (const { name } of databases) {
     if (name === "local") continue;

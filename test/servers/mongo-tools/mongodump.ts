@@ -64,7 +64,8 @@ async function main(): Promise<void> {
     const start = options.has("oplog") ? await newestEntry(client) : undefined;
     const { version } = (await client.db("admin").command({ buildInfo: 1 })) as { version: string };
     const found: { readonly db: string; readonly collection: string; readonly metadata: string }[] = [];
-    for (const { name: db } of (await client.db("admin").admin().listDatabases()).databases) {
+    for (const { name: db } of (await client.db("admin").admin().listDatabases({ nameOnly: true }))
+      .databases) {
       if (["local", "config", "admin"].includes(db)) continue;
       for (const { name: collection } of await client.db(db).listCollections().toArray()) {
         const indexes = await client.db(db).collection(collection).indexes();
