@@ -1,7 +1,10 @@
+/** One of the two ways; what it gives is called when the clock has stopped, to clean up. */
+type Work = () => Promise<(() => Promise<void> | void) | void>;
+
 /** Two ways to do the same, in turn, so that what else the machine does falls on both; medians of their seconds. */
 export async function inTurn(
-  bare: () => Promise<void>,
-  ours: () => Promise<void>,
+  bare: Work,
+  ours: Work,
   rounds: number,
 ): Promise<{
   readonly rounds: number;
@@ -10,14 +13,16 @@ export async function inTurn(
   readonly ofBare: number;
 }> {
   const seconds: Record<"bare" | "holdfast", number[]> = { bare: [], holdfast: [] };
-  const timed = async (work: () => Promise<void>): Promise<number> => {
+  const timed = async (work: Work): Promise<number> => {
     const startedMs = performance.now();
-    await work();
-    return (performance.now() - startedMs) / 1000;
+    const after = await work();
+    const took = (performance.now() - startedMs) / 1000;
+    await after?.();
+    return took;
   };
   // The first of each warms caches and counts for nothing.
-  await bare();
-  await ours();
+  await timed(bare);
+  await timed(ours);
   for (let round = 0; round < rounds; round += 1) {
     seconds.bare.push(await timed(bare));
     seconds.holdfast.push(await timed(ours));

@@ -103,7 +103,7 @@ export const benches: readonly Bench[] = [
   {
     name: "mongodb-capture",
     title: "A dump of MongoDB, beside the raw tool through the same pipe",
-    args: ["20", "3"],
+    args: ["100", "5"],
     goal: besideTool,
     isMet: isBesideTool,
   },
