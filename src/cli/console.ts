@@ -1,6 +1,7 @@
 /** The only place that writes to the terminal: documents to stdout, everything about the work to stderr. */
+import { createRequire } from "node:module";
 import { styleText } from "node:util";
-import pino from "pino";
+import type { Logger as PinoLogger } from "pino";
 import type { Progress } from "../catalogue/artifact.ts";
 import type { Logger } from "../log.ts";
 import { redact } from "../secret.ts";
@@ -95,9 +96,24 @@ export function openSteps(isQuiet: boolean): Steps {
   };
 }
 
-/** JSON lines on stderr, redacted by value as the last step. */
+/** JSON lines on stderr, redacted by value as the last step. What writes them is loaded with the first line. */
 export function openLogger(level: string): Logger {
-  const sink = pino(
+  let opened: PinoLogger | undefined;
+  const sink = () => {
+    opened ??= openPino(level);
+    return opened;
+  };
+  return {
+    debug: (message, facts) => sink().debug(facts ?? {}, message),
+    info: (message, facts) => sink().info(facts ?? {}, message),
+    warn: (message, facts) => sink().warn(facts ?? {}, message),
+    error: (message, facts) => sink().error(facts ?? {}, message),
+  };
+}
+
+function openPino(level: string): PinoLogger {
+  const { pino } = createRequire(import.meta.url)("pino") as typeof import("pino");
+  return pino(
     {
       level,
       base: null,
@@ -106,10 +122,4 @@ export function openLogger(level: string): Logger {
     },
     { write: (line: string) => process.stderr.write(redact(line)) },
   );
-  return {
-    debug: (message, facts) => sink.debug(facts ?? {}, message),
-    info: (message, facts) => sink.info(facts ?? {}, message),
-    warn: (message, facts) => sink.warn(facts ?? {}, message),
-    error: (message, facts) => sink.error(facts ?? {}, message),
-  };
 }

@@ -10,7 +10,7 @@ import { openExec } from "../exec/system.ts";
 import type { Logger } from "../log.ts";
 import type { World } from "../operate/world.ts";
 import type { Policy, PolicySet, StoreReference, StoreSettings } from "../policy/model.ts";
-import { readPolicySet } from "../policy/read.ts";
+import { readPlainSet } from "../policy/plain.ts";
 import type { StoreRole } from "../policy/store-credentials.ts";
 import { type StoreSet, writable } from "../repository/context.ts";
 import type { Repository } from "../repository/repository.ts";
@@ -49,15 +49,22 @@ export async function readPolicies(
     bundle === undefined
       ? { files: await readPolicyPaths([policies]), revision: "" }
       : await readBundle(bundle);
-  const reading = readPolicySet(origin.files, await readSchemas());
-  const broken = new Set(reading.findings.filter((f) => f.severity === "error").map((f) => f.location.file));
+  const set = readPlainSet(origin.files) ?? (await readCarefully(origin.files));
+  return { ...origin, revision: (await revision) ?? origin.revision, set };
+}
+
+/** Says which files are left out. The reader that can tell, and what it needs, is loaded for that alone. */
+async function readCarefully(files: PolicyOrigin["files"]): Promise<PolicySet> {
+  const { readPolicySet } = await import("../policy/read.ts");
+  const { set, findings } = readPolicySet(files, await readSchemas());
+  const broken = new Set(findings.filter((f) => f.severity === "error").map((f) => f.location.file));
   if (broken.size > 0) {
     // Said by every verb: a policy that is left out looks as if it had no backups.
     complain(
       `note: ${[...broken].join(", ")} cannot be used as it stands and is left out; run holdfast lint`,
     );
   }
-  return { ...origin, revision: (await revision) ?? origin.revision, set: reading.set };
+  return set;
 }
 
 /** The commit checked out around `folder`, or empty outside git or with local changes. */

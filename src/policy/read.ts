@@ -3,7 +3,6 @@
  * schema check. Only a file with something unusual or wrong, or one that a rule complains about, is read a
  * second time by the careful parser that knows the place of every node.
  */
-import { CORE_SCHEMA, loadAll } from "js-yaml";
 import type { Finding, Location } from "../finding.ts";
 import { type CarefulDocument, type CarefulReading, readCarefully } from "./careful.ts";
 import {
@@ -15,9 +14,10 @@ import {
   type YamlPath,
 } from "./model.ts";
 import { suggest } from "./nearest.ts";
+import { plainDocuments } from "./plain.ts";
 import { resolve } from "./resolve.ts";
-import { type SchemaChecks, type SchemaSet, schemaChecks } from "./schemas.ts";
-import { decode, isPlain, locationAt, maxFiles } from "./text.ts";
+import { type SchemaFaults, type SchemaSet, schemaFaults } from "./schemas.ts";
+import { decode, locationAt, maxFiles } from "./text.ts";
 import type { Entry } from "./yaml-shapes.ts";
 
 export interface PolicyReading {
@@ -42,7 +42,7 @@ export interface PolicyReading {
  * bounded by the caps in `text.ts` and `careful.ts`.
  */
 export function readPolicySet(files: readonly PolicyFile[], schemas: SchemaSet): PolicyReading {
-  const reader = new Reader(schemaChecks(schemas));
+  const reader = new Reader(schemaFaults(schemas));
   for (const file of files.slice(0, maxFiles)) reader.read(file);
   const first = files[maxFiles];
   if (first !== undefined) {
@@ -59,7 +59,7 @@ export function readPolicySet(files: readonly PolicyFile[], schemas: SchemaSet):
 
 class Reader {
   readonly findings: Finding[] = [];
-  readonly #checks: SchemaChecks;
+  readonly #schemaFaults: SchemaFaults;
   readonly #texts = new Map<string, string>();
   readonly #entries: Entry[] = [];
   readonly #byName = new Map<string, Entry>();
@@ -67,8 +67,8 @@ class Reader {
   /** Kinds of which some document could not be read, so that a missing name is no second finding. */
   readonly #broken = new Set<DocumentKind>();
 
-  constructor(checks: SchemaChecks) {
-    this.#checks = checks;
+  constructor(faults: SchemaFaults) {
+    this.#schemaFaults = faults;
   }
 
   read(file: PolicyFile): void {
@@ -84,22 +84,11 @@ class Reader {
 
   /** False when anything at all is not as it should be; nothing has been kept then. */
   #readFast(file: string, text: string): boolean {
-    if (!isPlain(text)) return false;
-    let documents: unknown[];
-    try {
-      documents = loadAll(text, null, { schema: CORE_SCHEMA }) as unknown[];
-    } catch {
-      return false;
-    }
-    if (documents.length === 0) return false;
-    for (const value of documents) {
-      const kind = kindOf(value);
-      if (kind === undefined || !this.#checks.isValid(kind, value)) return false;
-    }
-    documents.forEach((value, index) => {
-      this.#keep(file, index, value as Record<string, unknown>);
+    const documents = plainDocuments(text);
+    documents?.forEach(({ value }, index) => {
+      this.#keep(file, index, value);
     });
-    return true;
+    return documents !== undefined;
   }
 
   #readCarefully(file: string, text: string): void {
@@ -160,7 +149,7 @@ class Reader {
       );
       return;
     }
-    const faults = this.#checks.faults(kind as DocumentKind, value);
+    const faults = this.#schemaFaults(kind as DocumentKind, value);
     // A file may be wrong everywhere; nobody reads more than these.
     for (const { rule, path, atKey, message, hint, replacement } of faults.slice(0, 100)) {
       const location = locate(path, atKey);
@@ -171,7 +160,7 @@ class Reader {
     else this.#keep(file, index, fields);
   }
 
-  #keep(file: string, index: number, value: Record<string, unknown>): void {
+  #keep(file: string, index: number, value: Readonly<Record<string, unknown>>): void {
     const kind = value["kind"] as DocumentKind;
     const { name } = value["metadata"] as { name: string };
     const entry: Entry = { kind, name, file, index, value };
@@ -245,10 +234,4 @@ class Reader {
   ): void {
     this.findings.push({ rule, severity, location, message, hint });
   }
-}
-
-function kindOf(value: unknown): DocumentKind | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const { kind } = value as { kind?: unknown };
-  return (documentKinds as readonly unknown[]).includes(kind) ? (kind as DocumentKind) : undefined;
 }

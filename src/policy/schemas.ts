@@ -1,11 +1,18 @@
 /**
- * The schemas of the document kinds, compiled once: a fast yes or no, and on demand every fault with its
- * path. The texts of the schemas come in as values, because this room reads no files.
+ * What is wrong with a document, by the schema of its kind: every fault with its path. Whether anything is wrong at
+ * all, `quick-checks.mjs` says. The texts of the schemas come in as values, because this room reads no files.
  */
-import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
-import { parseSize } from "../size.ts";
-import { isTimeZone, parseCron } from "../time/cron.ts";
-import { parseDuration } from "../time/duration.ts";
+import {
+  _,
+  Ajv,
+  type Code,
+  type ErrorObject,
+  type KeywordCxt,
+  type Options,
+  type ValidateFunction,
+} from "ajv";
+import { parseCron } from "../time/cron.ts";
+import { formatChecks, formats } from "./formats.ts";
 import type { DocumentKind, YamlPath } from "./model.ts";
 import { nearest, suggest } from "./nearest.ts";
 
@@ -21,164 +28,49 @@ export interface SchemaFault {
   readonly replacement?: string;
 }
 
-export interface SchemaChecks {
-  /** Cheap: stops at the first fault. */
-  isValid(kind: DocumentKind, value: unknown): boolean;
-  /** Every fault, one per place. */
-  faults(kind: DocumentKind, value: unknown): readonly SchemaFault[];
-}
+/** Every fault, one per place. */
+export type SchemaFaults = (kind: DocumentKind, value: unknown) => readonly SchemaFault[];
 
-interface Format {
-  readonly check: (text: string) => boolean;
-  /** What the value has to be, after "is no". */
-  readonly wanted: string;
-  readonly hint: string;
-}
-
-const bech32 = /^age1[02-9ac-hj-np-z]{58}$/;
-
-/** Own formats; names without a meaning in JSON Schema, so that editors pass over them. */
-const formats: Readonly<Record<string, Format>> = {
-  "duration-text": {
-    check: (t) => parseDuration(t) !== undefined,
-    wanted: "duration",
-    hint: "write such as 90s, 5m, 1h30m, 30d or 2w, the larger unit first",
-  },
-  "duration-or-forever": {
-    check: (t) => t === "forever" || parseDuration(t) !== undefined,
-    wanted: "duration",
-    hint: "write such as 30d, or forever",
-  },
-  "size-text": { check: (t) => parseSize(t) !== undefined, wanted: "size", hint: "write such as 512 MiB" },
-  cron: { check: (t) => !("error" in parseCron(t)), wanted: "cron line", hint: 'write such as "0 2 * * *"' },
-  "time-zone": {
-    check: isTimeZone,
-    wanted: "time zone",
-    hint: "write an IANA name such as Etc/UTC or Europe/Berlin",
-  },
-  name: {
-    check: (t) => /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(t),
-    wanted: "name",
-    hint: "use lower-case letters, digits and dashes, at most 63 characters",
-  },
-  prefix: {
-    check: (t) => t === "" || (/^(?:[A-Za-z0-9_=-][\w.=-]*\/)+$/.test(t) && t.length <= 200),
-    wanted: "key prefix",
-    hint: "write folders that end with a slash, such as postgresql/",
-  },
-  bucket: {
-    check: (t) => /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(t) && !t.includes(".."),
-    wanted: "bucket name",
-    hint: "3 to 63 lower-case letters, digits, dots and dashes",
-  },
-  "absolute-path": {
-    check: (t) => /^\/[^\x00-\x1f]*$/.test(t) && !/(?:^|\/)\.\.(?:\/|$)/.test(t),
-    wanted: "absolute path",
-    hint: "begin with a slash and leave out '..'",
-  },
-  "env-name": {
-    check: (t) => /^[A-Za-z_]\w*$/.test(t),
-    wanted: "name of a variable",
-    hint: "write such as PGPASSWORD",
-  },
-  "rule-id": { check: (t) => /^[a-z]+\/[a-z0-9-]+$/.test(t), wanted: "rule id", hint: "write group/name" },
-  "slot-name": { check: (t) => /^[a-z0-9_]{0,63}$/.test(t), wanted: "slot name", hint: "use a-z, 0-9 and _" },
-  "age-recipient": {
-    check: (t) => bech32.test(t),
-    wanted: "age recipient",
-    hint: "write the age1… line that holdfast key new prints",
-  },
-  "source-item": {
-    check: (t) => /^[a-z-]+\/[^\s/][^\x00-\x1f]{0,500}$/.test(t),
-    wanted: "thing at a source",
-    hint: "write kind and name as holdfast coverage does, such as bucket/logs or table/shop.tmp_*",
-  },
-  "calendar-date": { check: isDate, wanted: "date", hint: "write such as 2026-12-31" },
-  "http-url": {
-    check: (t) => /^https?:\/\/[^\s/@?#]+(?:[/?#][^\s]*)?$/.test(t) && URL.canParse(t),
-    wanted: "http or https URL without credentials",
-    hint: "write such as https://s3.example.org",
-  },
-};
-
-function isDate(text: string): boolean {
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
-  const at = Date.parse(`${text}T00:00:00Z`);
-  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text);
-}
-
-/** The two kinds of compiler: a quick one that says yes or no, and one that names every fault. */
-const compilerOptions = {
-  // Every start pays for it. The thorough one looks at the schemas themselves, and the tests use it on each.
-  quick: { strict: false, validateSchema: false, code: { optimize: false } },
-  thorough: { allErrors: true, verbose: true, strict: true, strictTypes: false, strictRequired: false },
-} as const;
-
-function compiler(kind: keyof typeof compilerOptions): Ajv {
-  const ajv = new Ajv(compilerOptions[kind]);
-  for (const [name, { check }] of Object.entries(formats)) {
-    // The same few texts come again in every policy.
-    const known = new Map<string, boolean>();
-    ajv.addFormat(name, (text: string) => {
-      const before = known.get(text);
-      if (before !== undefined) return before;
-      const holds = check(text);
-      if (known.size > 5000) known.clear();
-      known.set(text, holds);
-      return holds;
-    });
-  }
-  ajv.addKeyword({
-    keyword: "exactlyOneOf",
-    type: "object",
-    schemaType: "array",
-    errors: false,
-    validate: (keys: readonly string[], data: object) =>
-      keys.filter((k) => Object.hasOwn(data, k)).length === 1,
-  });
-  ajv.addKeyword({
-    keyword: "notHere",
-    type: "object",
-    schemaType: "array",
-    errors: false,
-    validate: (keys: readonly string[], data: object) => !keys.some((k) => Object.hasOwn(data, k)),
-  });
+/** A compiler that knows our formats and our two keywords. */
+export function schemaCompiler(options: Options): Ajv {
+  const ajv = new Ajv(options);
+  for (const [name, check] of Object.entries(formatChecks)) ajv.addFormat(name, check);
+  keyword(ajv, "exactlyOneOf", (here) => _`${here} !== 1`);
+  keyword(ajv, "notHere", (here) => _`${here} > 0`);
   return ajv;
 }
 
-const compiled = new WeakMap<SchemaSet, SchemaChecks>();
-
-/** Each schema of the set is compiled at its first use, and never twice. */
-export function schemaChecks(schemas: SchemaSet): SchemaChecks {
-  const known = compiled.get(schemas);
-  if (known !== undefined) return known;
-  const quick = compiledOnUse(schemas, "quick");
-  const thorough = compiledOnUse(schemas, "thorough");
-  const checks: SchemaChecks = {
-    isValid: (kind, value) => quick(kind)(value),
-    faults: (kind, value) => {
-      const validate = thorough(kind);
-      return validate(value) ? [] : describeAll(validate.errors ?? []);
-    },
+/** @param isWrong of how many of the keyword's names the object has */
+function keyword(ajv: Ajv, name: string, isWrong: (count: Code) => Code): void {
+  const code = (cxt: KeywordCxt): void => {
+    const each = (cxt.schema as readonly string[]).map((key) => _`Object.hasOwn(${cxt.data}, ${key})`);
+    cxt.fail(isWrong(each.reduce((sum, one) => _`${sum} + ${one}`, _`0`)));
   };
-  compiled.set(schemas, checks);
-  return checks;
+  ajv.addKeyword({ keyword: name, type: "object", schemaType: "array", code });
 }
 
-function compiledOnUse(
-  schemas: SchemaSet,
-  how: keyof typeof compilerOptions,
-): (kind: DocumentKind) => ValidateFunction {
+const compiled = new WeakMap<SchemaSet, SchemaFaults>();
+
+/** Each schema of the set is compiled at its first use, and never twice. */
+export function schemaFaults(schemas: SchemaSet): SchemaFaults {
+  const before = compiled.get(schemas);
+  if (before !== undefined) return before;
   const known = new Map<DocumentKind, ValidateFunction>();
   let ajv: Ajv | undefined;
-  return (kind) => {
-    const before = known.get(kind);
-    if (before !== undefined) return before;
-    ajv ??= compiler(how);
-    const validate = ajv.compile(schemas[kind]);
+  const faults: SchemaFaults = (kind, value) => {
+    ajv ??= schemaCompiler({
+      allErrors: true,
+      verbose: true,
+      strict: true,
+      strictTypes: false,
+      strictRequired: false,
+    });
+    const validate = known.get(kind) ?? ajv.compile(schemas[kind]);
     known.set(kind, validate);
-    return validate;
+    return validate(value) ? [] : describeAll(validate.errors ?? []);
   };
+  compiled.set(schemas, faults);
+  return faults;
 }
 
 function describeAll(errors: readonly ErrorObject[]): readonly SchemaFault[] {

@@ -93,8 +93,8 @@ const imports: readonly Import[] = files.flatMap(({ name, text }) => {
 function room(file: string): string {
   return file.includes("/") ? (file.split("/")[0] ?? ".") : ".";
 }
-const inside = imports.filter((i) => i.to.endsWith(".ts"));
-const outside = imports.filter((i) => !i.to.endsWith(".ts") && !i.to.endsWith(".json"));
+const inside = imports.filter((i) => /\.(ts|mjs)$/.test(i.to));
+const outside = imports.filter((i) => !/\.(ts|mjs|json)$/.test(i.to));
 
 describe("the house", () => {
   it("has something to look at", () => {

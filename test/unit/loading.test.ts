@@ -113,4 +113,8 @@ describe("a backup of one component", () => {
       /^(mongodb|bson|@redis|@clickhouse|@aws-sdk|@smithy|@kubernetes|octokit|node-cron|simple-git|prom-client)/;
     expect(loaded.filter((name) => foreign.test(name))).toEqual([]);
   });
+
+  it("loads nothing that only faults and log lines need", () => {
+    expect(loaded.filter((name) => /^(yaml|ajv|pino)$/.test(name))).toEqual([]);
+  });
 });
