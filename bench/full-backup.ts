@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { newIdentity } from "../src/crypto/identity.ts";
 import { mainPath } from "../test/e2e/holdfast.ts";
 import { startPostgres } from "../test/servers/postgresql.ts";
+import { postgresqlPolicy } from "./postgresql-policy.ts";
 import { treePeak } from "./tree-peak.ts";
 
 const scale = Number(process.argv[2] ?? 60);
@@ -91,7 +92,10 @@ try {
   const policies = join(folder, "policies");
   mkdirSync(policies);
   mkdirSync(join(folder, "store"));
-  writeFileSync(join(policies, "all.yaml"), policyText(postgres.port, join(folder, "store"), recipient));
+  writeFileSync(
+    join(policies, "all.yaml"),
+    postgresqlPolicy({ port: postgres.port, store: join(folder, "store"), recipient }),
+  );
   const repository = join(folder, "pgbackrest");
   const config = join(folder, "pgbackrest.conf");
   writeFileSync(
@@ -177,46 +181,6 @@ console.log(JSON.stringify(result, null, 2));
 
 function ratio(table: Record<string, { seconds: number }>, other: string): number {
   return Math.round(((table["holdfast"]?.seconds ?? 0) / (table[other]?.seconds ?? 1)) * 100) / 100;
-}
-
-function policyText(port: number, store: string, recipient: string): string {
-  return `apiVersion: holdfast.dev/v1
-kind: BackupPolicy
-metadata: {name: postgresql}
-spec:
-  component: postgresql
-  owner: bench
-  failureDomain: bench-source
-  connection: {host: 127.0.0.1, port: ${port}, user: postgres, sslMode: disable}
-  objectives: {rpo: 26h, rto: 1h, reach: 7d}
-  schedule: {cron: "0 2 * * *", timeZone: Etc/UTC}
-  capture: {method: base-backup, compression: zstd, level: 3}
-  store: {name: vault, prefix: postgresql/}
-  encryption: {recipients: [runner]}
-  retention: full
-  verification: standard
-  canaryEvery: 0s
----
-apiVersion: holdfast.dev/v1
-kind: RetentionTable
-metadata: {name: standard}
-rows: [{name: full, keep: {daily: 14}}]
----
-apiVersion: holdfast.dev/v1
-kind: VerificationChecklist
-metadata: {name: standard}
-checks: [{name: Backup exists, level: 0, every: 1d, automated: "yes"}]
----
-apiVersion: holdfast.dev/v1
-kind: Store
-metadata: {name: vault}
-spec: {type: directory, failureDomain: bench-vault, path: ${store}}
----
-apiVersion: holdfast.dev/v1
-kind: KeyRing
-metadata: {name: bench}
-keys: [{name: runner, recipient: ${recipient}, role: runner}]
-`;
 }
 
 function pgBackRestText(repository: string, data: string, port: number, socketFolder: string): string {
