@@ -12,6 +12,8 @@ export const leaseMs = 60_000;
 const renewMs = 15_000;
 /** Without conditional writes: long enough for a rival's write to be seen. */
 const settleMs = 2_000;
+/** Holders are processes: none of them outlives the machine, and a lock that cannot be read has expired. */
+const fleeting = { transient: true } as const;
 
 interface LockFile {
   readonly holder: string;
@@ -41,7 +43,7 @@ export async function takeLease(context: RepositoryContext, name: string, holder
   try {
     const condition = found === undefined ? { ifAbsent: true } : { ifMatch: found.etag };
     const allowed = found === undefined ? abilities.ifAbsent : abilities.ifMatch;
-    etag = (await store.put(key, file(), allowed ? condition : {})).etag;
+    etag = (await store.put(key, file(), { ...(allowed ? condition : {}), ...fleeting })).etag;
     if (!allowed) {
       await context.clock.wait(settleMs);
       const now = await readLock(context, key);
@@ -64,7 +66,9 @@ export async function takeLease(context: RepositoryContext, name: string, holder
         const atMs = context.clock.nowMs();
         if (!abilities.ifMatch && (await readLock(context, key))?.lock.id !== id)
           return lose("somebody else has it");
-        etag = (await store.put(key, file(), abilities.ifMatch ? { ifMatch: etag } : {})).etag;
+        etag = (
+          await store.put(key, file(), { ...(abilities.ifMatch ? { ifMatch: etag } : {}), ...fleeting })
+        ).etag;
         renewedAtMs = atMs;
       } catch (error) {
         if (error instanceof HoldfastError && error.code === "object-exists") {
@@ -98,7 +102,7 @@ export async function takeLease(context: RepositoryContext, name: string, holder
       try {
         // Given up and not deleted: the writer may have no right to delete, and where versions are kept a server
         // may take the mark of a deletion for the object itself (versitygw 1.8 does).
-        await store.put(key, file(0), abilities.ifMatch ? { ifMatch: now.etag } : {});
+        await store.put(key, file(0), { ...(abilities.ifMatch ? { ifMatch: now.etag } : {}), ...fleeting });
       } catch (error) {
         context.log.warn("a lock stays until its lease ends", { name, cause: String(error) });
       }

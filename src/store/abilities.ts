@@ -8,7 +8,7 @@ export const probePrefix = ".holdfast-probe/";
 /** True when the write was refused; false when the server did not care or does not know the condition. */
 async function refused(store: Pick<Store, "put">, key: string, options: PutOptions): Promise<boolean> {
   try {
-    await store.put(key, Buffer.from("must not be written"), options);
+    await store.put(key, Buffer.from("must not be written"), { ...options, transient: true });
     return false;
   } catch (error) {
     if (error instanceof HoldfastError && error.code === "object-exists") return true;
@@ -26,14 +26,16 @@ export async function probeConditions(
 ): Promise<{ readonly ifAbsent: boolean; readonly ifMatch: boolean }> {
   const key = `${probePrefix}${randomUUID()}`;
   try {
-    const first = await store.put(key, Buffer.from("one"), { ifAbsent: true }).catch((error: unknown) => {
-      // A server that knows no conditions may refuse the header itself.
-      if (error instanceof HoldfastError && error.code === "store-failed") return undefined;
-      throw error;
-    });
+    const first = await store
+      .put(key, Buffer.from("one"), { ifAbsent: true, transient: true })
+      .catch((error: unknown) => {
+        // A server that knows no conditions may refuse the header itself.
+        if (error instanceof HoldfastError && error.code === "store-failed") return undefined;
+        throw error;
+      });
     if (first === undefined) return { ifAbsent: false, ifMatch: false };
     const ifAbsent = await refused(store, key, { ifAbsent: true });
-    const second = await store.put(key, Buffer.from("two"));
+    const second = await store.put(key, Buffer.from("two"), { transient: true });
     const stale = await refused(store, key, { ifMatch: first.etag });
     const ifMatch = stale && !(await refused(store, key, { ifMatch: second.etag }));
     return { ifAbsent, ifMatch };

@@ -30,14 +30,13 @@ import {
   exactly,
   infoOf,
   makeFolders,
-  makePassingFolder,
   removeEmptyFolders,
   syncFiles,
   syncFolder,
   systemCode,
   withLockFile,
-  writeWhole,
 } from "./disk.ts";
+import { type FlushedFile, newFlushedFile } from "./flushed-file.ts";
 import { checkKey, checkPrefix, compareKeys } from "./keys.ts";
 import type { ObjectInfo, PutOptions, Store, StoreAbilities, UnfinishedUpload, Upload } from "./store.ts";
 
@@ -140,13 +139,13 @@ class DirectoryStore implements Store {
     const uploadId = randomUUID();
     const folder = join(this.#root, uploadsName, uploadId);
     const temporary = join(folder, key);
-    let opening: Promise<FileHandle> | undefined;
-    let opened: FileHandle | undefined;
+    let opening: Promise<FlushedFile> | undefined;
+    let opened: FlushedFile | undefined;
     const failed = (error: unknown) =>
       Promise.reject(diskError(error, `store '${this.name}': writing '${key}'`));
     let finished = false;
     const handle = () => {
-      opening ??= makePassingFolder(this.#root, dirname(temporary)).then(() => open(temporary, "wx", 0o640));
+      opening ??= newFlushedFile(this.#root, temporary);
       return opening;
     };
     const discard = async () => {
@@ -163,10 +162,10 @@ class DirectoryStore implements Store {
       write: (chunk) => {
         open_();
         // The folder was there when the file was opened; looking again costs as much as the write.
-        if (opened !== undefined) return writeWhole(opened, chunk).catch(failed);
+        if (opened !== undefined) return opened.write(chunk).catch(failed);
         return this.#guard(`writing '${key}'`, async () => {
           opened = await handle();
-          await writeWhole(opened, chunk);
+          await opened.write(chunk);
         });
       },
       complete: () => {
@@ -174,8 +173,8 @@ class DirectoryStore implements Store {
         return this.#guard(`writing '${key}'`, async () => {
           try {
             const file = await handle();
-            await file.sync();
-            const info = infoOf(key, await file.stat({ bigint: true }));
+            if (options.transient !== true) await file.sync();
+            const info = infoOf(key, await file.stat());
             await this.#publish(temporary, key, options);
             return info;
           } finally {
@@ -200,7 +199,7 @@ class DirectoryStore implements Store {
         if (systemCode(error) !== "ENOENT" || attempt === 20) throw error;
       }
     }
-    await syncFolder(dirname(path));
+    if (options.transient !== true) await syncFolder(dirname(path));
   }
 
   async #linkNew(temporary: string, path: string, key: string): Promise<void> {

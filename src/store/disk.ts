@@ -138,7 +138,7 @@ export async function removeEmptyFolders(root: string, folder: string): Promise<
 }
 
 /** All of `bytes` is in the file; a short write (a disk that fills) is continued until it succeeds or throws. */
-export async function writeWhole(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+export async function writeWhole(handle: Pick<FileHandle, "write">, bytes: Uint8Array): Promise<void> {
   let done = 0;
   while (done < bytes.byteLength) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done);

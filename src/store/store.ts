@@ -31,6 +31,8 @@ export interface ObjectInfo {
 export interface PutOptions {
   readonly ifAbsent?: boolean;
   readonly ifMatch?: string;
+  /** Means nothing once the machine has stopped: a store that has the choice does not wait for the disk. */
+  readonly transient?: boolean;
 }
 
 /**
