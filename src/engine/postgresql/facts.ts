@@ -25,39 +25,51 @@ const recoverySettings = [
   "max_locks_per_transaction",
 ] as const;
 
+interface FactsRow {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly id: string;
+  readonly timeline: number;
+  readonly recovery: boolean;
+  readonly bytes: string;
+  readonly tablespaces: number;
+  readonly superuser: string | null;
+}
+
+/** In one question: each would be a way to the server and back before the tool begins. */
+const question = `select
+  (select json_object_agg(name, setting) from pg_settings where name = any($1)) as settings,
+  (select system_identifier from pg_control_system())::text as id,
+  (select timeline_id from pg_control_checkpoint()) as timeline,
+  pg_is_in_recovery() as recovery,
+  -- The size of a database one may not connect to is refused, and with it the whole statement.
+  (select coalesce(sum(pg_database_size(oid)), 0) from pg_database where datallowconn
+     and (has_database_privilege(oid, 'connect') or pg_has_role('pg_read_all_stats', 'usage')))::text as bytes,
+  (select count(*) from pg_tablespace where spcname not in ('pg_default', 'pg_global'))::int as tablespaces,
+  (select rolname from pg_roles where oid = 10) as superuser`;
+
 export async function readFacts(client: pg.Client): Promise<ServerFacts> {
-  const settings = await client.query<{ name: string; setting: string }>(
-    "select name, setting from pg_settings where name = any($1)",
-    [["server_version", "server_version_num", "wal_segment_size", "data_checksums", ...recoverySettings]],
-  );
-  const setting = new Map(settings.rows.map((r) => [r.name, r.setting]));
-  const control = await client.query<{ id: string; timeline: number }>(
-    "select (select system_identifier from pg_control_system())::text as id, (select timeline_id from pg_control_checkpoint()) as timeline",
-  );
+  const names = [
+    "server_version",
+    "server_version_num",
+    "wal_segment_size",
+    "data_checksums",
+    ...recoverySettings,
+  ];
+  const { rows } = await client.query<FactsRow>(question, [names]);
+  const row = rows[0];
+  const setting = (name: string): string => row?.settings[name] ?? "";
   return {
-    version: setting.get("server_version") ?? "",
-    major: Math.floor(Number(setting.get("server_version_num") ?? 0) / 10_000),
-    systemIdentifier: control.rows[0]?.id ?? "",
-    timeline: Number(control.rows[0]?.timeline ?? 1),
-    segmentBytes: Number(setting.get("wal_segment_size") ?? 0),
-    inRecovery: (await askText(client, "select pg_is_in_recovery()")) === "true",
-    databaseBytes: Number(
-      await askText(
-        client,
-        // The size of a database one may not connect to is refused, and with it the whole statement.
-        `select coalesce(sum(pg_database_size(oid)), 0) from pg_database where datallowconn
-         and (has_database_privilege(oid, 'connect') or pg_has_role('pg_read_all_stats', 'usage'))`,
-      ),
-    ),
-    tablespacesCount: Number(
-      await askText(
-        client,
-        "select count(*) from pg_tablespace where spcname not in ('pg_default', 'pg_global')",
-      ),
-    ),
-    superuser: await askText(client, "select rolname from pg_roles where oid = 10"),
-    dataChecksums: setting.get("data_checksums") === "on",
-    settings: Object.fromEntries(recoverySettings.map((name) => [name, setting.get(name) ?? ""])),
+    version: setting("server_version"),
+    major: Math.floor(Number(setting("server_version_num")) / 10_000),
+    systemIdentifier: row?.id ?? "",
+    timeline: Number(row?.timeline ?? 1),
+    segmentBytes: Number(setting("wal_segment_size")),
+    inRecovery: row?.recovery === true,
+    databaseBytes: Number(row?.bytes ?? 0),
+    tablespacesCount: Number(row?.tablespaces ?? 0),
+    superuser: row?.superuser ?? "",
+    dataChecksums: setting("data_checksums") === "on",
+    settings: Object.fromEntries(recoverySettings.map((name) => [name, setting(name)])),
   };
 }
 
