@@ -3,6 +3,8 @@
  * recipients only, so the machine that writes cannot read.
  */
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import type { Encrypter } from "age-encryption";
 import { HoldfastError } from "../errors.ts";
 import { recipientOf } from "./identity.ts";
@@ -33,7 +35,7 @@ interface Opened {
 /** @throws key-missing without recipients, key-wrong when one is no `age1…` */
 export async function newDataKey(recipients: readonly string[]): Promise<DataKey> {
   if (recipients.length === 0) throw new HoldfastError("key-missing", "there is no recipient to encrypt for");
-  // Loaded when used: its curves take a tenth of a second, and a capture can do that beside its tool.
+  // Loaded when used: its curves take a tenth of a second.
   const age = await import("age-encryption");
   const encrypter = new age.Encrypter();
   for (const recipient of recipients) {
@@ -45,6 +47,24 @@ export async function newDataKey(recipients: readonly string[]): Promise<DataKey
   }
   const key = randomBytes(32);
   return { key, wrapped: (await sealed(encrypter, key)).toString("base64"), recipients };
+}
+
+/**
+ * The same from a thread of its own, beside whatever this one does: what age needs takes a tenth of a second to load,
+ * and a pipe that nobody reads meanwhile stands still. @throws as {@link newDataKey}
+ */
+export async function newDataKeyBeside(recipients: readonly string[]): Promise<DataKey> {
+  try {
+    const path = new URL("./key-thread.mjs", import.meta.url);
+    const thread = new Worker(path, { workerData: recipients, execArgv: [], stderr: true });
+    const gone = once(thread, "exit").then(() => Promise.reject(new Error("the thread ended without a key")));
+    const [made] = (await Promise.race([once(thread, "message"), gone])) as [DataKey];
+    gone.catch(() => undefined);
+    return { ...made, key: Buffer.from(made.key) };
+  } catch {
+    // No thread could be had, or the key is wrong, which is said best from here.
+    return newDataKey(recipients);
+  }
 }
 
 /**

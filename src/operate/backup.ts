@@ -47,6 +47,7 @@ export async function backup(world: World, policy: Policy, options: BackupOption
   const slotAtMs = options.slotAtMs ?? Math.floor(startedAtMs / 1000) * 1000;
   const id = compactInstant(slotAtMs);
   const repository = await world.repository(policy);
+  repository.expectDraft();
   const lease = await repository.lock("run", world.holder);
   try {
     await repository.mark();

@@ -1,7 +1,6 @@
 /** One attempt at a point. Nothing of it is listed before its manifest is there, and that is written last. */
 import { randomUUID } from "node:crypto";
 import { canonicalJson } from "../canonical-json.ts";
-import type { Progress } from "../catalogue/artifact.ts";
 import { keys } from "../catalogue/keys.ts";
 import type { PointId } from "../catalogue/manifest.ts";
 import { HoldfastError } from "../errors.ts";
@@ -9,18 +8,17 @@ import { sha256 } from "./canonical.ts";
 import { deletable, type RepositoryContext, writable } from "./context.ts";
 import type { PointDraft } from "./repository.ts";
 import { parseManifest } from "./schema.ts";
-import { openSink } from "./sink.ts";
+import { type DraftOptions, openSink } from "./sink.ts";
 
 export async function openDraft(
   context: RepositoryContext,
   id: PointId,
   revision: string,
-  onProgress: (progress: Progress) => void = () => undefined,
-  objectBytes?: number,
+  options: DraftOptions = {},
 ): Promise<PointDraft> {
   const runId = randomUUID();
   const store = writable(context.stores);
-  const sink = await openSink(context, id, runId, onProgress, objectBytes);
+  const sink = await openSink(context, id, runId, options);
   let committed = false;
   return {
     id,

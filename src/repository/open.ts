@@ -3,7 +3,7 @@
 import { canonicalJson } from "../canonical-json.ts";
 import { compactInstant } from "../catalogue/instant.ts";
 import { keys } from "../catalogue/keys.ts";
-import { openKeyRing } from "../crypto/data-key.ts";
+import { type DataKey, newDataKeyBeside, openKeyRing } from "../crypto/data-key.ts";
 import { openCatalogueReader } from "./catalogue.ts";
 import {
   deletable,
@@ -41,11 +41,22 @@ export async function openRepository(input: RepositoryInput): Promise<Repository
     return deletable({ ...input.stores, ...(found === undefined ? {} : { delete: found }) });
   };
 
+  let expectedKey: Promise<DataKey> | undefined;
   return {
     policy: input.policy.name,
     identity: () => storeFacts(context),
     mark: () => writeMarkers(context),
-    draft: (id, revision, onProgress) => openDraft(context, id, revision, onProgress),
+    expectDraft: () => {
+      expectedKey ??= newDataKeyBeside(input.recipients);
+      // Looked at by whoever asks for it.
+      expectedKey.catch(() => undefined);
+    },
+    draft: (id, revision, onProgress) => {
+      const dataKey = expectedKey;
+      // One key, one point.
+      expectedKey = undefined;
+      return openDraft(context, id, revision, { onProgress, ...(dataKey === undefined ? {} : { dataKey }) });
+    },
     source: (manifest) => openSource(context, manifest),
     catalogue: () => reader.read(input.policy.log === undefined ? undefined : log.archive),
     log,

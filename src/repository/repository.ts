@@ -81,6 +81,8 @@ export interface Repository {
   identity(): Promise<StoreFacts>;
   /** Writes the marker if there is none. @throws store-identity when a foreign one is there */
   mark(): Promise<StoreIdentity>;
+  /** Begins to make, in a thread beside all other work, the data key of the next draft. In vain where none comes. */
+  expectDraft(): void;
   draft(id: PointId, revision: string, progress?: (progress: Progress) => void): Promise<PointDraft>;
   source(manifest: Manifest): ArtifactSource;
   /** Rebuilt from the store alone; cheap on the second call when nothing moved. */

@@ -23,16 +23,23 @@ export interface DraftSink extends ArtifactSink {
   readonly places: readonly string[];
 }
 
+export interface DraftOptions {
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Plain bytes of one object; the usual number when not given. */
+  readonly objectBytes?: number;
+  /** One that is being made already, for this draft alone. */
+  readonly dataKey?: Promise<DataKey>;
+}
+
 /** The data key is made here and forgotten with the sink: nobody on this machine can read what it wrote. */
 export async function openSink(
   context: RepositoryContext,
   id: PointId,
   runId: string,
-  onProgress: (progress: Progress) => void,
-  objectBytes?: number,
+  { onProgress = () => undefined, objectBytes, dataKey: expected }: DraftOptions,
 ): Promise<DraftSink> {
-  // Made while the tool starts, and not at all by a policy whose tool carries everything itself.
-  let made: Promise<DataKey> | undefined;
+  // Made when it is asked for where nobody expected this draft.
+  let made = expected;
   const dataKey = (): Promise<DataKey> => {
     made ??= newDataKey(context.recipients);
     return made;

@@ -117,4 +117,8 @@ describe("a backup of one component", () => {
   it("loads nothing that only faults and log lines need", () => {
     expect(loaded.filter((name) => /^(yaml|ajv|pino)$/.test(name))).toEqual([]);
   });
+
+  it("leaves the making of its key to another thread", () => {
+    expect(loaded.filter((name) => /^(age-encryption|@noble)/.test(name))).toEqual([]);
+  });
 });

@@ -15,7 +15,7 @@ it("reads several objects as one, and names two of equal size that were swapped"
     await writeFile(file, content);
     const input = f.inputOf();
     const context = { ...input, prefix: "pg/", ring: openKeyRing(input.identities) };
-    const draft = await openDraft(context, "20261120T020000Z", "", undefined, 300_000);
+    const draft = await openDraft(context, "20261120T020000Z", "", { objectBytes: 300_000 });
     await draft.sink.fromCommand("base.tar", { argv: ["cat", file] });
     const manifest = manifestFor(draft);
     await draft.commit(manifest);
