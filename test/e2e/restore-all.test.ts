@@ -33,6 +33,7 @@ describe.skipIf(baoProgram() === undefined)("everything at once, with secrets of
     await chmod(folder, 0o711);
     clone = join(folder, "clone");
     postgres = await startPostgres({ major: 15, segmentBytes: 1024 * 1024 });
+    await postgres.run("create table payments as select 1 as id");
     secrets = await secretsInDemo.start(join(folder, "bao"), new AbortController().signal, () => freePort());
     const [runner, escrow] = [await newIdentity(), await newIdentity()];
     await writeFile(join(folder, "escrow.key"), escrow.identity, { mode: 0o600 });
@@ -68,6 +69,7 @@ describe.skipIf(baoProgram() === undefined)("everything at once, with secrets of
       ["secrets", null],
       ["postgresql", null],
     ]);
+    expect(outcome.policies.flatMap((p) => p.checks).filter((c) => !c.ok)).toEqual([]);
     expect(ran.status, ran.stderr).toBe(0);
     expect((await stat(join(to, "secrets"))).mode & 0o077).toBe(0);
   });
