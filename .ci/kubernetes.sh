@@ -23,6 +23,7 @@ packages)
   need /usr/lib/cni/bridge containernetworking-plugins
   need iptables iptables
   need conntrack conntrack
+  need ipset ipset
   need kubectl kubernetes-client
   need socat socat
   need gcc gcc

@@ -29,11 +29,10 @@ import { variables, type WrittenPolicies, writeClusterPolicies } from "../server
 import { ferretProgram } from "../servers/ferretdb.ts";
 import { type GitDaemon, startGitDaemon } from "../servers/git-daemon.ts";
 import { makeHoldfastImage } from "../servers/holdfast-image.ts";
-import { apiOfPods, hostOfPods } from "../servers/kubernetes.ts";
+import { hostOfPods } from "../servers/kubernetes.ts";
 import { applyAll } from "../servers/kubernetes-objects.ts";
 import { askedBy, unused } from "../servers/kubernetes-rights.ts";
 import { minioUser } from "../servers/minio.ts";
-import { letsIn, letsOut, selects } from "../servers/network-policy.ts";
 import { s3Settings } from "../servers/settings.ts";
 import { whyNoVelero } from "../servers/velero.ts";
 import { until } from "../servers/waiting.ts";
@@ -45,6 +44,7 @@ import {
   startWholeStack,
   type WholeStack,
 } from "../servers/whole-stack.ts";
+import { type ClusterNetwork, describeClusterNetwork } from "./cluster-network.ts";
 import { holdfast } from "./holdfast.ts";
 
 const image = "docker.io/local/holdfast:1";
@@ -191,7 +191,7 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
   const reconcilers = () => list<Pod>("Pod", "app.kubernetes.io/component=reconciler");
   const isReady = (pod: Pod): boolean =>
     pod.status.conditions?.some((c) => c.type === "Ready" && c.status === "True") ?? false;
-  const points = async (): Promise<readonly { readonly policy: string; readonly proof: number }[]> =>
+  const points: ClusterNetwork["points"] = async () =>
     JSON.parse((await holdfast(["list", "--format", "json", ...shared], { env })).stdout).points;
 
   /** Waits for the run's end; a failure is told with what its pod said. */
@@ -354,26 +354,7 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
     }
   });
 
-  it("has a policy of the network that lets drills reach the store, and neither source nor API server", async () => {
-    // The bridge of this node's network does not keep to such policies: what is asked is the policy itself.
-    const policy = await admin.request<KubeObject>(
-      "GET",
-      `/apis/networking.k8s.io/v1/namespaces/${drills}/networkpolicies/holdfast-drills`,
-    );
-    for (const { metadata } of await listIn<Pod>(drills, "Pod"))
-      expect(selects(policy, metadata.labels ?? {})).toBe(true);
-    expect(letsIn(policy)).toBe(false);
-    const at = (port: number | string) => ({ ip: hostOfPods, port: Number(port) });
-    expect(letsOut(policy, at(new URL(stack.stores?.endpoint ?? "").port))).toBe(true);
-    const { postgresqlPort, redisPort, mongodbPort, clickhousePort, vaultAddress, models } = stack.sources;
-    const others = [vaultAddress, models?.endpoint].flatMap((url) =>
-      url === undefined ? [] : [Number(new URL(url).port)],
-    );
-    const sources = [postgresqlPort, redisPort, mongodbPort, clickhousePort, ...others];
-    for (const port of sources.filter((p) => p !== undefined)) expect(letsOut(policy, at(port))).toBe(false);
-    expect(letsOut(policy, { ip: apiOfPods.host, port: apiOfPods.port })).toBe(false);
-    expect(letsOut(policy, at(stack.cluster.port))).toBe(false);
-  });
+  describeClusterNetwork(() => ({ admin, stack, image, points, repositoryUrl: daemon.url("policies.git") }));
 });
 
 /** Mending what somebody has changed; and taking away what Velero and the cluster did not take away themselves. */

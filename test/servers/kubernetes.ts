@@ -45,7 +45,7 @@ export function whyNoCluster(level: "control" | "node" = "control"): string | un
 
 /**
  * The bridge of the pods' network is there with its address before the first pod is, so that servers of a test can
- * listen where pods reach them. It goes with the cluster.
+ * listen where pods reach them, and the node has an address. It goes with the cluster.
  */
 export function raiseBridge(): void {
   quietly("ip", ["link", "add", bridge, "type", "bridge"]);
@@ -61,7 +61,8 @@ export function raiseApiAddress(): void {
   quietly("ip", ["addr", "add", `${apiOfPods.host}/32`, "dev", bridge]);
 }
 
-function hasProgram(name: string): boolean {
+/** On the PATH, or where an administrator's programs are. */
+export function hasProgram(name: string): boolean {
   return `${process.env["PATH"]}:/usr/sbin:/sbin`.split(":").some((folder) => existsSync(join(folder, name)));
 }
 
@@ -142,6 +143,8 @@ export async function startCluster(level: "control" | "node"): Promise<Cluster> 
       "--service-cluster-ip-range=10.96.0.0/16",
       "--authorization-mode=RBAC",
       "--allow-privileged=true",
+      // The node's name leads nowhere.
+      "--kubelet-preferred-address-types=InternalIP",
       "--audit-policy-file=audit.json",
       "--audit-log-path=audit.log",
     ]);
@@ -203,6 +206,7 @@ async function startNode(
     }
   });
   importImage(folder, image);
+  raiseBridge();
   const [kubeletPort, healthPort] = await freePorts(2);
   writeFileSync(
     join(folder, "kubelet.json"),
@@ -229,7 +233,8 @@ async function startNode(
     "--config=kubelet.json",
     `--root-dir=${join(folder, "kubelet")}`,
     "--hostname-override=node1",
-    "--node-ip=127.0.0.1",
+    // A loopback address is refused, and then neither node nor pods are told to have one.
+    `--node-ip=${hostOfPods}`,
   ]);
 }
 
@@ -287,11 +292,12 @@ async function stopAll(folder: string, running: readonly Running[]): Promise<voi
   if (running.some((r) => r.name === "kubelet")) quietly("ip", ["link", "del", bridge]);
 }
 
-function quietly(command: string, args: readonly string[]): void {
+/** Runs it and takes a failure for: it is as wanted already, or not there. */
+export function quietly(command: string, args: readonly string[]): void {
   try {
     execFileSync(command, args, { stdio: "ignore" });
   } catch {
-    // It was gone already.
+    // Nothing to be done.
   }
 }
 

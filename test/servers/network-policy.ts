@@ -1,4 +1,4 @@
-/** What a NetworkPolicy lets through, by the words of the API; for where no network of a cluster keeps to it. */
+/** What a NetworkPolicy lets through, by the words of the API; a network that enforces them has to agree. */
 import { BlockList, isIP } from "node:net";
 import type { KubeObject } from "../../src/platform/kubernetes/objects/shapes.ts";
 

@@ -65,6 +65,8 @@ export async function startWholeStack(): Promise<WholeStack> {
     minioPrograms(),
     ferretProgram(),
   ];
+  // Each server has a last word of its own should the process end.
+  process.setMaxListeners(20);
   const stops: (() => Promise<unknown> | undefined)[] = [];
   const kept = <T>(started: T, stop: (started: T) => Promise<unknown> | undefined): T => {
     stops.unshift(() => stop(started));

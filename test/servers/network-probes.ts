@@ -1,0 +1,132 @@
+/** Places of a network from which connections are tried: pods, and a network outside of the cluster. */
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { KubeClient } from "../../src/platform/kubernetes/client.ts";
+import { pathOf } from "../../src/platform/kubernetes/holders.ts";
+import type { KubeObject, KubePod } from "../../src/platform/kubernetes/objects/shapes.ts";
+import { nodePath } from "./image.ts";
+import type { Cluster } from "./kubernetes.ts";
+import { killed, until } from "./waiting.ts";
+
+const runProgram = promisify(execFile);
+const script = readFileSync(join(import.meta.dirname, "network-probe.mjs"), "utf8");
+const outsideName = "holdfast-outside";
+/** A documentation block: public to a policy, and nobody's. */
+const [outsideGateway, outsideAddress] = ["203.0.113.1", "203.0.113.9"];
+
+/** Host, port and, where it is not TCP, protocol. */
+export type Target = readonly [host: string, port: number, protocol?: "UDP"];
+
+export interface Probe {
+  readonly address: string;
+  /** For each target `open`, or what became of the connection. */
+  ask(targets: readonly Target[]): Promise<readonly string[]>;
+}
+
+/** What a container or a machine runs; `node` is its Node. */
+export function probeCommand(
+  node: string,
+  verb: "listen" | "ask" | "wait",
+  ...rest: readonly string[]
+): readonly [string, ...string[]] {
+  return [node, "--input-type=module", "-e", script, "--", verb, ...rest];
+}
+
+/** Reads what a probe has said. */
+async function answers(command: string, args: readonly string[]): Promise<readonly string[]> {
+  const { stdout } = await runProgram(command, args, { maxBuffer: 2 ** 20, timeout: 60_000 });
+  return JSON.parse(stdout);
+}
+
+/** Tries connections from a container that runs; its image has Node where {@link nodePath} says. */
+export function probeIn(cluster: Cluster, namespace: string, pod: string, address: string): Probe {
+  const exec = [`--kubeconfig=${cluster.kubeconfig}`, `--namespace=${namespace}`, "exec", pod, "--"];
+  return {
+    address,
+    ask: (targets) =>
+      answers("kubectl", [...exec, ...probeCommand(nodePath, "ask", JSON.stringify(targets))]),
+  };
+}
+
+/** Makes the pod and waits until it runs. */
+export async function startProbe(admin: KubeClient, cluster: Cluster, pod: KubeObject): Promise<Probe> {
+  const { name, namespace = "" } = pod.metadata;
+  // A controller makes it, and without it no pod is taken.
+  const account = `/api/v1/namespaces/${namespace}/serviceaccounts/default`;
+  await until(() =>
+    admin.request("GET", account).then(
+      () => true,
+      () => false,
+    ),
+  );
+  await admin.request("POST", pathOf("Pod", namespace), { body: pod });
+  return probeIn(cluster, namespace, name, await addressOf(admin, namespace, name, "Running"));
+}
+
+/** Waits for a pod's address, and for its phase where one is given. */
+export async function addressOf(
+  admin: KubeClient,
+  namespace: string,
+  name: string,
+  phase?: string,
+): Promise<string> {
+  let found: (KubePod & { readonly status?: { readonly podIP?: string } }) | undefined;
+  await until(async () => {
+    found = await admin.request("GET", `${pathOf("Pod", namespace)}/${name}`);
+    return found?.status?.podIP !== undefined && [undefined, found.status.phase].includes(phase);
+  }, 60_000).catch((cause: unknown) => {
+    throw new Error(`the pod '${name}' does not run: ${JSON.stringify(found?.status)}`, { cause });
+  });
+  return found?.status?.podIP ?? "";
+}
+
+export interface Outside extends Probe {
+  stop(): Promise<void>;
+}
+
+/** A network that this machine routes to and no cluster knows; its one machine listens on the ports. */
+export async function raiseOutside(ports: readonly number[]): Promise<Outside> {
+  const ip = (...args: readonly string[]): void => void execFileSync("ip", args, { stdio: "pipe" });
+  const inside = ["netns", "exec", outsideName];
+  const fall = (): void => {
+    try {
+      ip("netns", "del", outsideName);
+    } catch {
+      // There is none.
+    }
+  };
+  // Of a run that was killed.
+  fall();
+  ip("netns", "add", outsideName);
+  try {
+    ip("link", "add", "holdfast-out0", "type", "veth", "peer", "name", "out1", "netns", outsideName);
+    ip("addr", "add", `${outsideGateway}/24`, "dev", "holdfast-out0");
+    ip("link", "set", "holdfast-out0", "up");
+    ip("-n", outsideName, "addr", "add", `${outsideAddress}/24`, "dev", "out1");
+    for (const link of ["lo", "out1"]) ip("-n", outsideName, "link", "set", link, "up");
+    ip("-n", outsideName, "route", "add", "default", "via", outsideGateway);
+  } catch (error) {
+    fall();
+    throw error;
+  }
+  const child = spawn("ip", [...inside, ...probeCommand(process.execPath, "listen", ...ports.map(String))], {
+    stdio: "ignore",
+  });
+  const last = (): void => {
+    child.kill("SIGKILL");
+    fall();
+  };
+  process.once("exit", last);
+  return {
+    address: outsideAddress,
+    ask: (targets) =>
+      answers("ip", [...inside, ...probeCommand(process.execPath, "ask", JSON.stringify(targets))]),
+    stop: async () => {
+      process.removeListener("exit", last);
+      await killed(child);
+      fall();
+    },
+  };
+}
