@@ -22,8 +22,11 @@ import { type NetworkEnforcer, startEnforcer, whyNoEnforcer } from "../servers/n
 import { type Destination, letsIn, letsOut, selects } from "../servers/network-policy.ts";
 import {
   addressOf,
+  barePod,
   type Outside,
+  type PodTemplate,
   type Probe,
+  podLike,
   probeCommand,
   probeIn,
   raiseOutside,
@@ -50,17 +53,13 @@ type Targets = Readonly<Record<string, Target>>;
 
 const { namespace } = usualSettings;
 const drills = drillNamespace(usualSettings);
+const statusPort = 9808;
 const policies = `/apis/networking.k8s.io/v1/namespaces/${drills}/networkpolicies`;
 const drillPolicy = "holdfast-drills";
-const statusPort = 9808;
 /** Of probes; nobody else's. */
 const otherPort = 7000;
 const runLimitMs = 240_000;
 
-interface PodTemplate {
-  readonly metadata: { readonly labels: Readonly<Record<string, string>> };
-  readonly spec: { readonly containers: readonly [Readonly<Record<string, unknown>>] };
-}
 interface Holder extends KubeObject {
   readonly spec: {
     readonly jobTemplate: {
@@ -106,9 +105,14 @@ function enforced(of: () => ClusterNetwork): void {
     const { cluster } = stack;
     outside = await raiseOutside([443, otherPort]);
     const bare = (name: string, where: string, ...ports: readonly number[]) =>
-      startProbe(admin, cluster, barePod(of().image, where, name, ports));
+      startProbe(admin, cluster, barePod(of().image, where, name, ports), ports);
     const like = async (job: string, where: string, name: string) =>
-      startProbe(admin, cluster, podLike(await templateOf(admin, where, job), where, name));
+      startProbe(
+        admin,
+        cluster,
+        podLike(await templateOf(admin, where, job), where, name, [statusPort, otherPort]),
+        [statusPort, otherPort],
+      );
     [drill, neighbour, capture, stranger, names] = await Promise.all([
       like("postgresql--verify-4", drills, "probe-drill"),
       like("redis--verify-4", drills, "probe-neighbour"),
@@ -274,7 +278,8 @@ function enforced(of: () => ClusterNetwork): void {
     const [space, policy] = velerosDrill(where, "kubernetes").map((o) => o as KubeObject);
     if (space === undefined || policy === undefined) throw new Error("there is no namespace of a drill");
     await applyAll(admin, [space]);
-    const restored = await startProbe(admin, stack.cluster, barePod(image, where, "restored", [otherPort]));
+    const pod = barePod(image, where, "restored", [otherPort]);
+    const restored = await startProbe(admin, stack.cluster, pod, [otherPort]);
     const door: Targets = { restored: [restored.address, otherPort] };
     const open = everything("drill beside it");
     expect(await reached(restored, open)).toEqual(Object.keys(open));
@@ -399,29 +404,4 @@ const holderOf = (admin: KubeClient, where: string, name: string): Promise<Holde
 
 async function templateOf(admin: KubeClient, where: string, name: string): Promise<PodTemplate> {
   return (await holderOf(admin, where, name)).spec.jobTemplate.spec.template;
-}
-
-/** The pod of a run in all but its program. */
-function podLike({ metadata, spec }: PodTemplate, where: string, name: string): KubeObject {
-  const [container] = spec.containers;
-  const command = probeCommand(nodePath, "listen", String(statusPort), String(otherPort));
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { ...metadata, name, namespace: where },
-    spec: { ...spec, containers: [{ ...container, args: [], command }] },
-  };
-}
-
-function barePod(image: string, where: string, name: string, ports: readonly number[]): KubeObject {
-  const command = probeCommand(nodePath, "listen", ...ports.map(String));
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name, namespace: where },
-    spec: {
-      automountServiceAccountToken: false,
-      containers: [{ name: "probe", image, imagePullPolicy: "IfNotPresent", command }],
-    },
-  };
 }

@@ -50,8 +50,13 @@ export function probeIn(cluster: Cluster, namespace: string, pod: string, addres
   };
 }
 
-/** Makes the pod and waits until it runs. */
-export async function startProbe(admin: KubeClient, cluster: Cluster, pod: KubeObject): Promise<Probe> {
+/** Makes the pod and waits until it listens. */
+export async function startProbe(
+  admin: KubeClient,
+  cluster: Cluster,
+  pod: KubeObject,
+  ports: readonly number[],
+): Promise<Probe> {
   const { name, namespace = "" } = pod.metadata;
   // A controller makes it, and without it no pod is taken.
   const account = `/api/v1/namespaces/${namespace}/serviceaccounts/default`;
@@ -62,7 +67,17 @@ export async function startProbe(admin: KubeClient, cluster: Cluster, pod: KubeO
     ),
   );
   await admin.request("POST", pathOf("Pod", namespace), { body: pod });
-  return probeIn(cluster, namespace, name, await addressOf(admin, namespace, name, "Running"));
+  const probe = probeIn(cluster, namespace, name, await addressOf(admin, namespace, name, "Running"));
+  await listens(probe, ports);
+  return probe;
+}
+
+/** A pod runs before its program does, and what is not listened on yet would look refused. */
+async function listens(probe: Probe, ports: readonly number[]): Promise<void> {
+  await until(async () => {
+    const words = await probe.ask(ports.map((port) => [probe.address, port]));
+    return words.every((word) => word === "open");
+  }, 60_000);
 }
 
 /** Waits for a pod's address, and for its phase where one is given. */
@@ -80,6 +95,43 @@ export async function addressOf(
     throw new Error(`the pod '${name}' does not run: ${JSON.stringify(found?.status)}`, { cause });
   });
   return found?.status?.podIP ?? "";
+}
+
+/** Of a CronJob. */
+export interface PodTemplate {
+  readonly metadata: { readonly labels: Readonly<Record<string, string>> };
+  readonly spec: { readonly containers: readonly [Readonly<Record<string, unknown>>] };
+}
+
+/** The pod of a run in all but its program, which listens. */
+export function podLike(
+  { metadata, spec }: PodTemplate,
+  where: string,
+  name: string,
+  ports: readonly number[],
+): KubeObject {
+  const [container] = spec.containers;
+  const command = probeCommand(nodePath, "listen", ...ports.map(String));
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...metadata, name, namespace: where },
+    spec: { ...spec, containers: [{ ...container, args: [], command }] },
+  };
+}
+
+/** A pod that listens, and has no part in anything. */
+export function barePod(image: string, where: string, name: string, ports: readonly number[]): KubeObject {
+  const command = probeCommand(nodePath, "listen", ...ports.map(String));
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: where },
+    spec: {
+      automountServiceAccountToken: false,
+      containers: [{ name: "probe", image, imagePullPolicy: "IfNotPresent", command }],
+    },
+  };
 }
 
 export interface Outside extends Probe {
@@ -119,7 +171,7 @@ export async function raiseOutside(ports: readonly number[]): Promise<Outside> {
     fall();
   };
   process.once("exit", last);
-  return {
+  const outside: Outside = {
     address: outsideAddress,
     ask: (targets) =>
       answers("ip", [...inside, ...probeCommand(process.execPath, "ask", JSON.stringify(targets))]),
@@ -129,4 +181,6 @@ export async function raiseOutside(ports: readonly number[]): Promise<Outside> {
       fall();
     },
   };
+  await listens(outside, ports);
+  return outside;
 }
