@@ -19,6 +19,7 @@ import { request } from "node:https";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { packImage } from "./image.ts";
+import { unmountBelow } from "./mounts.ts";
 import { freePorts } from "./ports.ts";
 import { killed, pause, until } from "./waiting.ts";
 
@@ -282,13 +283,7 @@ async function stopAll(folder: string, running: readonly Running[]): Promise<voi
     for (const id of ctr("tasks", "ls", "-q").split("\n")) if (id !== "") ctr("tasks", "rm", "-f", id);
   }
   for (const name of ["scheduler", "controller-manager", "apiserver", "etcd", "containerd"]) await end(name);
-  const mounts = readFileSync("/proc/mounts", "utf8")
-    .split("\n")
-    .map((line) => line.split(" ")[1] ?? "")
-    .filter((path) => path.startsWith(`${folder}/`))
-    .sort()
-    .reverse();
-  for (const path of mounts) quietly("umount", ["-l", path]);
+  unmountBelow(folder);
   if (running.some((r) => r.name === "kubelet")) quietly("ip", ["link", "del", bridge]);
 }
 
