@@ -99,7 +99,7 @@ describe.skipIf(!isThere)("holdfast on a cluster", () => {
     admin = openKubeClient(systemClock, { kubeconfig: cluster.kubeconfig });
     const { bao, minio, ferretdb } = programs;
     cluster.importImage(
-      makeHoldfastImage(join(folder, "image"), image, {
+      await makeHoldfastImage(join(folder, "image"), image, {
         postgresql: stack.postgres.binDirectory,
         ...(bao === undefined ? {} : { bao }),
         ...(minio === undefined ? {} : { mc: join(minio, "mc") }),

@@ -1,6 +1,6 @@
 /** What deploy/Containerfile copies is enough for every verb that needs files beside the program. */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -33,9 +33,6 @@ describe("the files of the image", () => {
   });
 
   it("hold the reader that goes beside a report", () => {
-    expect(copiedIntoImage()).toContainEqual({
-      from: "docs/restore-without-holdfast.py",
-      to: "docs/restore-without-holdfast.py",
-    });
+    expect(existsSync(join(folder, "docs/restore-without-holdfast.py"))).toBe(true);
   });
 });
