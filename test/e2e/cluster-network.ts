@@ -218,8 +218,8 @@ function enforced(of: () => ClusterNetwork): void {
       // The service's address of the API server has the same port and is no public one.
       [{ host: "s3.example.org", port: 443 }, ["outside, HTTPS"]],
       [{ host: `minio.${production}.svc`, port: otherPort }, ["another namespace"]],
-      [{ host: "s3.example.org", port: otherPort, networks: ["203.0.113.0/28"] }, ["outside"]],
-      [{ host: "s3.example.org", port: otherPort, networks: ["203.0.113.128/25"] }, []],
+      [{ host: "s3.example.org", port: otherPort, networks: ["198.18.7.0/28"] }, ["outside"]],
+      [{ host: "s3.example.org", port: otherPort, networks: ["198.18.7.128/25"] }, []],
     ];
     for (const [n, [store, wanted]] of kinds.entries()) {
       const policy = drillNetworkPolicy(drills, [store]);

@@ -13,8 +13,8 @@ import { killed, until } from "./waiting.ts";
 const runProgram = promisify(execFile);
 const script = readFileSync(join(import.meta.dirname, "network-probe.mjs"), "utf8");
 const outsideName = "holdfast-outside";
-/** A documentation block: public to a policy, and nobody's. */
-const [outsideGateway, outsideAddress] = ["203.0.113.1", "203.0.113.9"];
+/** Of the block for tests of networks: public to a policy, and nobody lives there. */
+const [outsideGateway, outsideAddress] = ["198.18.7.1", "198.18.7.9"];
 
 /** Host, port and, where it is not TCP, protocol. */
 export type Target = readonly [host: string, port: number, protocol?: "UDP"];
