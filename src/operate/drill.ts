@@ -8,6 +8,7 @@ import type { RecoveryTarget, RestoreRequest, RunningServer } from "../engine/en
 import { errorCodes, HoldfastError } from "../errors.ts";
 import type { Policy } from "../policy/model.ts";
 import type { Repository } from "../repository/repository.ts";
+import { type CanaryOutcome, judgeCanary } from "./canary.ts";
 import { requireRoom } from "./room.ts";
 import type { World } from "./world.ts";
 
@@ -175,46 +176,15 @@ async function ask(policy: Policy, server: RunningServer): Promise<readonly Chec
   return checks;
 }
 
-/** The newest canary says how much a disaster at `endAtMs` would have cost. */
+/** Asked of the restored server, where the policy writes canaries. */
 async function measureCanary(
   policy: Policy,
   server: RunningServer,
   endAtMs: number,
   exact: boolean,
-): Promise<{ readonly checks: readonly Check[]; readonly measured: Measurements }> {
+): Promise<CanaryOutcome> {
   if (policy.canaryEveryMs === 0) return { checks: [], measured: {} };
-  const lastCanaryAt = await server.lastCanaryAt();
-  const targetAt = instant(endAtMs);
-  if (lastCanaryAt === undefined) {
-    return {
-      checks: [
-        {
-          name: "canary",
-          ok: false,
-          detail: "no canary in the restored data: the recovery point is unknown",
-        },
-      ],
-      measured: { targetAt },
-    };
-  }
-  const rpoSeconds = (endAtMs - Date.parse(lastCanaryAt)) / 1000;
-  const checks: Check[] = [];
-  if (exact) {
-    checks.push({
-      name: "stopped at the target",
-      ok: rpoSeconds >= 0,
-      detail:
-        rpoSeconds >= 0
-          ? `nothing after ${targetAt}`
-          : `a canary of ${lastCanaryAt} is there, after ${targetAt}`,
-    });
-  }
-  checks.push({
-    name: "recovery point",
-    ok: rpoSeconds * 1000 <= policy.objectives.rpoMs,
-    detail: `last canary ${lastCanaryAt}, ${rpoSeconds.toFixed(1)} s before ${exact ? "the target" : "the drill began"} at ${targetAt}, target ${policy.objectives.rpoMs / 1000} s`,
-  });
-  return { checks, measured: { rpoSeconds, lastCanaryAt, targetAt } };
+  return judgeCanary(policy.objectives, await server.lastCanaryAt(), endAtMs, exact);
 }
 
 /** @throws the error itself when it says nothing about the backup: no store, no key, no tool, an interruption. */
