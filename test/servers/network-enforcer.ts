@@ -52,7 +52,8 @@ export async function startEnforcer(cluster: Cluster): Promise<NetworkEnforcer> 
     [
       ...["--run-firewall=true", "--run-router=false", "--run-service-proxy=false", "--enable-cni=false"],
       ...[`--kubeconfig=${cluster.kubeconfig}`, `--service-cluster-ip-range=${noServices}`],
-      ...["--health-port=0", "--v=1"],
+      // Node ports are open to everybody by default, and no server of the tests is on one.
+      ...["--service-node-port-range=32766-32767", "--health-port=0", "--v=1"],
     ],
     {
       stdio: ["ignore", log, log],

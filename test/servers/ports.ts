@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 
-/** So far below the kernel's own that a server may add 10,000 to its port for a second one. */
 const begin = 10_000;
+/** From here on to 32767 a cluster has its node ports, which a firewall of its network lets everybody reach. */
+const nodePortsBegin = 30_000;
 const least = 2_000;
 /** One process never gets the same port twice: the first server on it may not have begun to listen. */
 const given = new Set<number>();
@@ -31,8 +32,8 @@ function isFree(port: number): Promise<boolean> {
 
 /** So many different ports that nobody listens on, on any address of this machine. */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const end = Math.min(kernelsFirst(), 32_768);
-  const room = end - begin > least ? end - begin : 32_768 - begin;
+  const end = Math.min(kernelsFirst(), nodePortsBegin);
+  const room = end - begin > least ? end - begin : nodePortsBegin - begin;
   const found: number[] = [];
   while (found.length < count) {
     const port = begin + Math.floor(Math.random() * room);
