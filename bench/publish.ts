@@ -51,7 +51,7 @@ export const benches: readonly Bench[] = [
   {
     name: "full-backup",
     title: "Full backup of a real cluster, beside pgBackRest and the bare pipe",
-    args: ["150"],
+    args: ["150", "9"],
     goal: besidePipe,
     isMet: isBesidePipe,
   },
