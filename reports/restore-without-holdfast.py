@@ -189,7 +189,10 @@ def main():
             verb.add_argument("--identity", required=True, help="file with an AGE-SECRET-KEY-1 line")
         verb.set_defaults(act=act)
     arguments = parser.parse_args()
-    arguments.act(arguments)
+    try:
+        arguments.act(arguments)
+    except OSError as error:
+        fail(f"{error.strerror}: '{error.filename}'")
 
 
 main()
