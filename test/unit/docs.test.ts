@@ -193,6 +193,12 @@ describe("README", () => {
   });
 });
 
+describe("every page", () => {
+  it.each(pages)("%s has no mark of a merge that was not finished", (page) => {
+    expect(read(page).match(/^(?:<{7} .*|={7}|>{7} .*)$/gm)).toBeNull();
+  });
+});
+
 describe("decisions and libraries", () => {
   it("have every page in their index, and every package in the page of libraries", () => {
     const numbers = filesBelow("docs/decisions", /^\d{4}-.*\.md$/).map(
@@ -200,6 +206,7 @@ describe("decisions and libraries", () => {
     );
     const rows = [...read("docs/decisions/README.md").matchAll(/^\| \[(\d{4})\]\((.*)\) \|/gm)];
     expect(rows.map((m) => m[2])).toEqual(numbers);
+    expect(rows.map((m) => Number(m[1]))).toEqual(rows.map((_, n) => n + 1));
     for (const [, number = "", page = ""] of rows) {
       expect(page.startsWith(`${number}-`)).toBe(true);
       expect(read(`docs/decisions/${page}`)).toMatch(new RegExp(`^# ${number}\\b`));
