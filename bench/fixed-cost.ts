@@ -20,7 +20,7 @@ import { join } from "node:path";
 import { newIdentity } from "../src/crypto/identity.ts";
 import { mainPath } from "../test/e2e/holdfast.ts";
 import { startPostgres } from "../test/servers/postgresql.ts";
-import { postgresqlPolicy } from "./postgresql-policy.ts";
+import { postgresqlPolicy } from "../test/servers/postgresql-policy.ts";
 
 const rounds = Number(process.argv[2] ?? 11);
 const folder = mkdtempSync(join(tmpdir(), "holdfast-fixed-"));

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { newIdentity } from "../src/crypto/identity.ts";
 import { mainPath } from "../test/e2e/holdfast.ts";
 import { startPostgres } from "../test/servers/postgresql.ts";
-import { postgresqlPolicy } from "./postgresql-policy.ts";
+import { postgresqlPolicy } from "../test/servers/postgresql-policy.ts";
 import { treePeak } from "./tree-peak.ts";
 
 const scale = Number(process.argv[2] ?? 60);

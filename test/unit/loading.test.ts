@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { postgresqlPolicy } from "../servers/postgresql-policy.ts";
 
 const mainPath = join(import.meta.dirname, "../../src/cli/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "holdfast-loading-"));
@@ -24,42 +25,11 @@ registerHooks({
 process.on("exit", () => writeFileSync(process.env.LOADED, [...seen].sort().join("\\n")));
 `;
 
-const policy = `apiVersion: holdfast.dev/v1
-kind: BackupPolicy
-metadata: {name: data}
-spec:
-  component: postgresql
-  owner: tests
-  failureDomain: one
-  connection: {host: 127.0.0.1, port: 1, user: postgres, sslMode: disable}
-  objectives: {rpo: 26h, rto: 1h, reach: 7d}
-  schedule: {cron: "0 2 * * *", timeZone: Etc/UTC}
-  capture: {method: base-backup, compression: zstd, level: 3}
-  store: {name: vault, prefix: data/}
-  encryption: {recipients: [runner]}
-  retention: full
-  verification: standard
----
-apiVersion: holdfast.dev/v1
-kind: RetentionTable
-metadata: {name: standard}
-rows: [{name: full, keep: {daily: 14}}]
----
-apiVersion: holdfast.dev/v1
-kind: VerificationChecklist
-metadata: {name: standard}
-checks: [{name: Backup exists, level: 0, every: 1d, automated: "yes"}]
----
-apiVersion: holdfast.dev/v1
-kind: Store
-metadata: {name: vault}
-spec: {type: directory, failureDomain: two, path: ${join(folder, "store")}}
----
-apiVersion: holdfast.dev/v1
-kind: KeyRing
-metadata: {name: keys}
-keys: [{name: runner, recipient: age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p, role: runner}]
-`;
+const policy = postgresqlPolicy({
+  port: 1,
+  store: join(folder, "store"),
+  recipient: "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+});
 
 /** Exit status, and what was loaded, of a verb that ends because nobody listens at the policy's port. */
 function loadedBy(...args: readonly string[]): {
@@ -96,7 +66,7 @@ describe("a start", () => {
 });
 
 describe("a backup of one component", () => {
-  const { stderr, loaded } = loadedBy("backup", "data", "--quiet");
+  const { stderr, loaded } = loadedBy("backup", "postgresql", "--quiet");
 
   it("has come as far as its source", () => {
     expect(stderr).toContain("source-unreachable");

@@ -13,8 +13,8 @@ kind: BackupPolicy
 metadata: {name: postgresql}
 spec:
   component: postgresql
-  owner: bench
-  failureDomain: bench-source
+  owner: tests
+  failureDomain: source
   connection: {host: 127.0.0.1, port: ${port}, user: postgres, sslMode: disable}
   objectives: {rpo: 26h, rto: 1h, reach: 7d}
   schedule: {cron: "0 2 * * *", timeZone: Etc/UTC}
@@ -38,11 +38,11 @@ checks: [{name: Backup exists, level: 0, every: 1d, automated: "yes"}]
 apiVersion: holdfast.dev/v1
 kind: Store
 metadata: {name: vault}
-spec: {type: directory, failureDomain: bench-vault, path: ${store}}
+spec: {type: directory, failureDomain: vault, path: ${store}}
 ---
 apiVersion: holdfast.dev/v1
 kind: KeyRing
-metadata: {name: bench}
+metadata: {name: keys}
 keys: [{name: runner, recipient: ${recipient}, role: runner}]
 `;
 }
